@@ -1,0 +1,141 @@
+#include "core/parallel.h"
+
+#include <sched.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/check.h"
+
+namespace purescope {
+namespace {
+
+thread_local bool inside_task = false;
+
+// A pool that sleeps between calls. The caller takes part in the work.
+class Pool {
+ public:
+  explicit Pool(int threads) {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  }
+  ~Pool() {
+    { std::lock_guard<std::mutex> lock(mutex_); stop_ = true; }
+    wake_.notify_all();
+    for (auto& worker : workers_) worker.join();
+  }
+  int size() const { return static_cast<int>(workers_.size()) + 1; }
+
+  void run(int count, const std::function<void(int)>& task) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      task_ = &task; count_ = count; next_ = 0; busy_ = static_cast<int>(workers_.size()); error_ = nullptr;
+      ++generation_;
+    }
+    wake_.notify_all();
+    drain();
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_.wait(lock, [this] { return busy_ == 0; });
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  void drain() {
+    inside_task = true;
+    for (int i; (i = next_.fetch_add(1)) < count_;) {
+      try {
+        (*task_)(i);
+      } catch (...) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+      }
+    }
+    inside_task = false;
+  }
+  void work() {
+    for (unsigned seen = 0;;) {
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
+        if (stop_) return;
+        seen = generation_;
+      }
+      drain();
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (--busy_ == 0) done_.notify_one();
+    }
+  }
+
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  const std::function<void(int)>* task_ = nullptr;
+  std::atomic<int> next_{0};
+  int count_ = 0, busy_ = 0;
+  unsigned generation_ = 0;
+  bool stop_ = false;
+  std::exception_ptr error_;
+};
+
+int default_threads() {
+  if (const char* text = std::getenv("PURESCOPE_THREADS")) {
+    const int value = std::atoi(text);
+    if (value < 1 || value > 1024)
+      fail(kUsage, "PURESCOPE_THREADS is '" + std::string(text) + "'", "environment", "set it to a number from 1 to 1024");
+    return value;
+  }
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return 1;
+}
+
+std::unique_ptr<Pool>& pool() {
+  static std::unique_ptr<Pool> instance;
+  return instance;
+}
+
+}  // namespace
+
+int thread_count() {
+  if (!pool()) pool() = std::make_unique<Pool>(default_threads());
+  return pool()->size();
+}
+
+void set_thread_count(int threads) {
+  PURESCOPE_REQUIRE(threads >= 1 && !inside_task);
+  if (!pool() || pool()->size() != threads) pool() = std::make_unique<Pool>(threads);
+}
+
+void parallel_for(int count, const std::function<void(int)>& task) {
+  if (count <= 0) return;
+  if (inside_task || count == 1 || thread_count() == 1) {
+    for (int i = 0; i < count; ++i) task(i);
+    return;
+  }
+  pool()->run(count, task);
+}
+
+void* thread_scratch(size_t bytes, int slot) {
+  struct Free { void operator()(void* p) const { std::free(p); } };
+  struct Block { std::unique_ptr<void, Free> data; size_t size = 0; };
+  thread_local Block blocks[4];
+  PURESCOPE_REQUIRE(slot >= 0 && slot < 4);
+  Block& block = blocks[slot];
+  if (block.size < bytes) {
+    const size_t rounded = (bytes + 63) / 64 * 64;
+    block.data.reset();
+    block.data.reset(std::aligned_alloc(64, rounded));
+    if (!block.data) fail(kUnavailable, "out of memory: cannot allocate scratch space", "", "free memory and try again");
+    block.size = rounded;
+  }
+  return block.data.get();
+}
+
+}  // namespace purescope
