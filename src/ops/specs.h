@@ -1,0 +1,36 @@
+// The fixed part of each op: sizes and constants, no data. One plain struct per op, so that a Step can hold any of them.
+#pragma once
+#include "core/real.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+
+// kernel x kernel cross-correlation with zero padding: pad_before rows above and columns left, pad_after below and right.
+// Output height (h + pad_before + pad_after - kernel) / stride + 1, rounded down.
+struct Conv2d { int in = 0, out = 0, kernel = 3, stride = 1, pad_before = 1, pad_after = 1; };
+inline int conv2d_size(const Conv2d& s, int size) { return (size + s.pad_before + s.pad_after - s.kernel) / s.stride + 1; }
+
+struct Linear { int in = 0, out = 0; };
+
+// Per image and group, over (channels / groups) * h * w values; biased variance.
+struct GroupNorm { int channels = 0, groups = 32; double eps = 0; };
+
+// training = false: y = (x - running_mean) * weight / sqrt(running_var + eps) + bias. training = true: batch statistics,
+// and the running ones move by `momentum` towards them (unbiased variance), as in PyTorch.
+struct BatchNorm { int channels = 0; double eps = 0; bool training = false; double momentum = 0.1; };
+
+// softmax(scale * q^T k) v over all h * w positions, one head over all channels of a head: head i owns channels
+// [i * c / heads, (i + 1) * c / heads).
+struct Attention { int channels = 0, heads = 1; double scale = 0; };
+
+// [sin(t f_i), cos(t f_i)] with f_i = exp(-i ln(10000) / divisor), i < dim / 2. sin_first = false swaps the halves.
+struct TimeEmbedding { int dim = 0, divisor = 1; bool sin_first = true; };
+
+// y = (x - mean_c) / std_c for three channels. The constants are the float32 ones of the original code, widened.
+struct Normalize { float mean[3], std[3]; };
+
+// y[:, before + k] = x[:, k, ::stride, ::stride]; `before` channels before and after are zero (option A of He et al.).
+struct SubsamplePad { int stride = 2, before = 0, after = 0; };
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope
