@@ -1,0 +1,156 @@
+#include "net/net.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/check.h"
+#include "ops/ops.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+
+Net::Net(Model model, std::shared_ptr<Params> params) : model_(std::move(model)), params_(std::move(params)) {
+  PURESCOPE_REQUIRE(params_->count() == static_cast<int>(model_.params.size()));
+}
+
+void Net::plan(int batch, Mode mode, bool keep_everything) {
+#ifdef PURESCOPE_DEBUG
+  keep_everything = true;  // debug builds keep every value, so that any of them can be printed afterwards
+#endif
+  plan_ = make_plan(model_, batch, mode, keep_everything);
+  if (arena_.size() < plan_.arena) { arena_ = Buffer(); arena_ = Buffer(plan_.arena); }
+  if (mode == Mode::Training && !grads_) grads_ = std::make_unique<Params>(model_);
+  batch_ = batch;
+}
+
+void Net::set_batch(int batch) {
+  PURESCOPE_REQUIRE(batch >= 1 && batch <= plan_.batch);
+  batch_ = batch;
+}
+
+View Net::slot(size_t offset, int id) const {
+  PURESCOPE_REQUIRE(offset != kNoSlot);
+  const ValueInfo& v = model_.values[id];
+  return {arena_.data() + offset, batch_, v.c, v.h, v.w};
+}
+
+View Net::saved(int step) const {
+  if (plan_.saved[step] == kNoSlot) return {};
+  return {arena_.data() + plan_.saved[step], batch_, model_.steps[step].saved, 1, 1};
+}
+
+View Net::scratch(const BackwardLine& line, int k) const {
+  const ValueInfo& v = model_.values[model_.steps[line.step].in[k]];
+  return {arena_.data() + plan_.scratch[k], batch_, v.c, v.h, v.w};
+}
+
+View Net::param_grad(const Step& s, int k) const {
+  if (plan_.mode != Mode::Training || s.param[k] < 0) return {};
+  return grads_->view(s.param[k]);
+}
+
+Params& Net::grads() {
+  PURESCOPE_REQUIRE(grads_ != nullptr);
+  return *grads_;
+}
+
+void Net::set_time(double t) {
+  if (model_.time < 0) return;
+  const View v = time();
+  for (int n = 0; n < v.n; ++n) v.data[n] = static_cast<real>(t);
+}
+
+// The one switch from a step to its op, forward. No default: a new op does not compile until it stands here.
+void Net::forward_step(int index) {
+  const Step& s = model_.steps[index];
+  const View a = value(s.in[0]), b = s.in[1] < 0 ? View{} : value(s.in[1]), y = value(s.out);
+  switch (s.op) {
+    case Op::Conv2d: return conv2d_forward(s.conv2d, a, param(s, 0), param(s, 1), y);
+    case Op::Linear: return linear_forward(s.linear, a, param(s, 0), param(s, 1), y);
+    case Op::GroupNorm: return group_norm_forward(s.group_norm, a, param(s, 0), param(s, 1), y, saved(index));
+    case Op::BatchNorm:
+      return batch_norm_forward(s.batch_norm, a, param(s, 0), param(s, 1), param(s, 2), param(s, 3), y, saved(index));
+    case Op::Silu: return silu_forward(a, y);
+    case Op::Relu: return relu_forward(a, y);
+    case Op::Add: return add_forward(a, b, y);
+    case Op::Concat: return concat_forward(a, b, y);
+    case Op::AddChannel: return add_channel_forward(a, b, y);
+    case Op::UpsampleNearest: return upsample_nearest_forward(a, y);
+    case Op::GlobalAvgPool: return global_avg_pool_forward(a, y);
+    case Op::Attention: return attention_forward(s.attention, a, b, value(s.in[2]), y);
+    case Op::TimeEmbedding: return time_embedding_forward(s.time_embedding, a, y);
+    case Op::Normalize: return normalize_forward(s.normalize, a, y);
+    case Op::SubsamplePad: return subsample_pad_forward(s.subsample_pad, a, y);
+  }
+}
+
+// The same switch, backward. dx[k] is empty where the plan does not want it.
+void Net::backward_step(const BackwardLine& line) {
+  const Step& s = model_.steps[line.step];
+  View dx[kMaxInputs];
+  for (int k = 0; k < kMaxInputs; ++k)
+    if (line.dx[k] >= 0) dx[k] = line.to_scratch[k] ? scratch(line, k) : grad(line.dx[k]);
+  const View dy = grad(s.out), dw = param_grad(s, 0), db = param_grad(s, 1);
+  const View x = value(s.in[0]);  // read only where the plan kept it
+  switch (s.op) {
+    case Op::Conv2d: return conv2d_backward(s.conv2d, x, param(s, 0), dy, dx[0], dw, db);
+    case Op::Linear: return linear_backward(s.linear, x, param(s, 0), dy, dx[0], dw, db);
+    case Op::GroupNorm: return group_norm_backward(s.group_norm, x, param(s, 0), saved(line.step), dy, dx[0], dw, db);
+    case Op::BatchNorm:
+      return batch_norm_backward(s.batch_norm, x, param(s, 0), param(s, 2), param(s, 3), saved(line.step), dy, dx[0], dw, db);
+    case Op::Silu: return silu_backward(x, dy, dx[0]);
+    case Op::Relu: return relu_backward(value(s.out), dy, dx[0]);
+    case Op::Add:
+      if (!dx[0].empty()) copy_forward(dy, dx[0]);
+      if (!dx[1].empty()) copy_forward(dy, dx[1]);
+      return;
+    case Op::Concat: return concat_backward(dy, dx[0], dx[1]);
+    case Op::AddChannel: return add_channel_backward(dy, dx[0], dx[1]);
+    case Op::UpsampleNearest: return upsample_nearest_backward(dy, dx[0]);
+    case Op::GlobalAvgPool: return global_avg_pool_backward(dy, dx[0]);
+    case Op::Attention: return attention_backward(s.attention, x, value(s.in[1]), value(s.in[2]), dy, dx[0], dx[1], dx[2]);
+    case Op::TimeEmbedding: return;
+    case Op::Normalize: return normalize_backward(s.normalize, dy, dx[0]);
+    case Op::SubsamplePad: return subsample_pad_backward(s.subsample_pad, dy, dx[0]);
+  }
+}
+
+void Net::forward() {
+  for (int i = 0; i < static_cast<int>(model_.steps.size()); ++i) {
+    forward_step(i);
+    if (on_step) on_step(i);
+  }
+  check_red_zones("forward");
+}
+
+void Net::backward() {
+  PURESCOPE_REQUIRE(plan_.mode != Mode::Forward);
+  for (int j = 0; j < static_cast<int>(plan_.backward.size()); ++j) {
+    const BackwardLine& line = plan_.backward[j];
+    if (line.kind == BackwardLine::Op) backward_step(line);
+    else { const View d = grad(line.value); add_forward(d, scratch(line, line.scratch), d); }
+    if (on_backward_line) on_backward_line(j);
+  }
+  check_red_zones("backward");
+}
+
+// Debug builds leave a gap of NaN after every slot; anything else there is a write out of bounds.
+void Net::check_red_zones(const char* when) const {
+#ifdef PURESCOPE_DEBUG
+  for (size_t v = 0; v < model_.values.size(); ++v)
+    for (size_t offset : {plan_.value[v], plan_.grad[v]}) {
+      if (offset == kNoSlot) continue;
+      const ValueInfo& info = model_.values[v];
+      const size_t count = (static_cast<size_t>(info.c) * info.h * info.w * plan_.batch + 15) / 16 * 16;
+      for (size_t i = 0; i < 16; ++i)
+        if (!std::isnan(arena_.data()[offset + count + i]))
+          fail(kInternal, std::string("a step wrote past the end of value ") + std::to_string(v), std::string(when) + " of " + model_.arch,
+               "this is a bug in purescope; please report it");
+    }
+#else
+  (void)when;
+#endif
+}
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope

@@ -1,0 +1,67 @@
+// A network at work: a model, its parameters, a plan and one arena. forward() and backward() walk the lists of the plan.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "net/params.h"
+#include "net/plan.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+
+class Net {
+ public:
+  // `params` may be shared by several nets of the same model.
+  Net(Model model, std::shared_ptr<Params> params);
+
+  // Lays out memory for up to `batch` images. After this nothing allocates. Views taken before are stale.
+  void plan(int batch, Mode mode, bool keep_everything = false);
+  // Uses only the first `batch` images of the plan (1 <= batch <= the planned one).
+  void set_batch(int batch);
+  int batch() const { return batch_; }
+
+  View input() const { return value(model_.input); }     // [n, c, h, w], written by the caller before forward()
+  void set_time(double t);                                // the same t for all images (networks without a time input ignore it)
+  View time() const { return value(model_.time); }       // [n, 1]
+  View output() const { return value(model_.output); }   // valid from forward() to backward()
+  View output_grad() const { return grad(model_.output); }  // written by the caller after forward(), before backward()
+  View input_grad() const { return grad(model_.input); } // valid after backward()
+
+  void forward();
+  // Needs forward() of the same input just before. Training: parameter gradients accumulate in grads().
+  void backward();
+
+  const Model& model() const { return model_; }
+  const Plan& current_plan() const { return plan_; }
+  Params& params() { return *params_; }
+  std::shared_ptr<Params> shared_params() const { return params_; }
+  Params& grads();                                        // Mode::Training only; zero it with fill_zero()
+
+  // Any value or gradient by id. With plan(..., keep_everything = true) all stay readable after a pass.
+  View value(int id) const { return slot(plan_.value[id], id); }
+  View grad(int id) const { return slot(plan_.grad[id], id); }
+  // Called after every step of forward() with the index of the step.
+  std::function<void(int step)> on_step;
+  // Called after every line of the backward list.
+  std::function<void(int line)> on_backward_line;
+
+ private:
+  View slot(size_t offset, int id) const;
+  View saved(int step) const;
+  View scratch(const BackwardLine& line, int k) const;
+  View param(const Step& s, int k) const { return s.param[k] < 0 ? View{} : params_->view(s.param[k]); }
+  View param_grad(const Step& s, int k) const;
+  void forward_step(int index);
+  void backward_step(const BackwardLine& line);
+  void check_red_zones(const char* when) const;
+
+  Model model_;
+  std::shared_ptr<Params> params_;
+  std::unique_ptr<Params> grads_;
+  Plan plan_;
+  Buffer arena_;
+  int batch_ = 0;
+};
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope

@@ -1,0 +1,94 @@
+// Sums, copies, concatenation, broadcasts and fixed affine maps.
+#include <cmath>
+#include <cstring>
+
+#include "core/check.h"
+#include "core/simd.h"
+#include "ops/ops.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+namespace {
+
+PURESCOPE_CLONES
+void sum(const real* a, const real* b, size_t count, real* y) {
+  for (size_t i = 0; i < count; ++i) y[i] = a[i] + b[i];
+}
+
+PURESCOPE_CLONES
+void shift(const real* x, real offset, size_t count, real* y) {
+  for (size_t i = 0; i < count; ++i) y[i] = x[i] + offset;
+}
+
+}  // namespace
+
+namespace cpu {
+
+void add_forward(View a, View b, View y) { sum(a.data, b.data, a.size(), y.data); }
+
+void copy_forward(View x, View y) { std::memcpy(y.data, x.data, x.size() * sizeof(real)); }
+
+void concat_forward(View a, View b, View y) {
+  PURESCOPE_REQUIRE(y.c == a.c + b.c && a.n == b.n && a.h == b.h && a.w == b.w);
+  for (int n = 0; n < y.n; ++n) {
+    std::memcpy(y.image(n), a.image(n), a.image_size() * sizeof(real));
+    std::memcpy(y.image(n) + a.image_size(), b.image(n), b.image_size() * sizeof(real));
+  }
+}
+
+void concat_backward(View dy, View da, View db) {
+  // Either part may be empty; the other one then says where the cut is.
+  const size_t cut = !da.empty() ? da.image_size() : dy.image_size() - db.image_size();
+  for (int n = 0; n < dy.n; ++n) {
+    if (!da.empty()) std::memcpy(da.image(n), dy.image(n), cut * sizeof(real));
+    if (!db.empty()) std::memcpy(db.image(n), dy.image(n) + cut, (dy.image_size() - cut) * sizeof(real));
+  }
+}
+
+void add_channel_forward(View x, View v, View y) {
+  PURESCOPE_REQUIRE(v.image_size() == static_cast<size_t>(x.c));
+  const size_t pixels = static_cast<size_t>(x.h) * x.w;
+  for (int n = 0; n < x.n; ++n)
+    for (int c = 0; c < x.c; ++c) shift(x.plane(n, c), v.image(n)[c], pixels, y.plane(n, c));
+}
+
+void add_channel_backward(View dy, View dx, View dv) {
+  if (!dx.empty()) cpu::copy_forward(dy, dx);
+  if (dv.empty()) return;
+  const size_t pixels = static_cast<size_t>(dy.h) * dy.w;
+  for (int n = 0; n < dy.n; ++n)
+    for (int c = 0; c < dy.c; ++c) {
+      accum total = 0;
+      for (size_t i = 0; i < pixels; ++i) total += dy.plane(n, c)[i];
+      dv.image(n)[c] = static_cast<real>(total);
+    }
+}
+
+void time_embedding_forward(const TimeEmbedding& s, View t, View y) {
+  const int half = s.dim / 2;
+  for (int n = 0; n < t.n; ++n)
+    for (int i = 0; i < half; ++i) {
+      const double angle = static_cast<double>(t.image(n)[0]) * std::exp(-i * std::log(10000.0) / s.divisor);
+      y.image(n)[s.sin_first ? i : half + i] = static_cast<real>(std::sin(angle));
+      y.image(n)[s.sin_first ? half + i : i] = static_cast<real>(std::cos(angle));
+    }
+}
+
+void normalize_forward(const Normalize& s, View x, View y) {
+  PURESCOPE_REQUIRE(x.c == 3);
+  const size_t pixels = static_cast<size_t>(x.h) * x.w;
+  for (int n = 0; n < x.n; ++n)
+    for (int c = 0; c < 3; ++c)
+      for (size_t i = 0; i < pixels; ++i) y.plane(n, c)[i] = (x.plane(n, c)[i] - s.mean[c]) / s.std[c];
+}
+
+void normalize_backward(const Normalize& s, View dy, View dx) {
+  const size_t pixels = static_cast<size_t>(dy.h) * dy.w;
+  for (int n = 0; n < dy.n; ++n)
+    for (int c = 0; c < 3; ++c)
+      for (size_t i = 0; i < pixels; ++i) dx.plane(n, c)[i] = dy.plane(n, c)[i] / s.std[c];
+}
+
+}  // namespace cpu
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope

@@ -1,0 +1,119 @@
+// Group normalisation. Statistics in double, in the order of memory.
+//   xh = (x - mean) * r,  r = 1 / sqrt(var + eps),  y = xh * weight_c + bias_c
+//   g = dy * weight_c,  dx = r * (g - mean(g) - xh * mean(g * xh)),  means over the group
+#include <cmath>
+
+#include "core/check.h"
+#include "core/parallel.h"
+#include "core/simd.h"
+#include "ops/ops.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+namespace {
+
+struct Sums { accum a, b; };
+
+// (sum x, sum (x - shift)^2) with eight interleaved partial sums, so that the loop is both quick and always added in one order.
+PURESCOPE_CLONES
+Sums moments(const real* x, size_t count, accum shift) {
+  accum a[8] = {}, b[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (int k = 0; k < 8; ++k) {
+      const accum v = x[i + k] - shift;
+      a[k] += x[i + k];
+      b[k] += v * v;
+    }
+  for (int k = 0; i < count; ++i, ++k) {
+    const accum v = x[i] - shift;
+    a[k] += x[i];
+    b[k] += v * v;
+  }
+  Sums s{0, 0};
+  for (int k = 0; k < 8; ++k) { s.a += a[k]; s.b += b[k]; }
+  return s;
+}
+
+// (sum dy, sum dy * xh) over one channel.
+PURESCOPE_CLONES
+Sums gradient_sums(const real* dy, const real* x, size_t count, accum mean, accum r) {
+  accum a[8] = {}, b[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (int k = 0; k < 8; ++k) {
+      a[k] += dy[i + k];
+      b[k] += dy[i + k] * ((x[i + k] - mean) * r);
+    }
+  for (int k = 0; i < count; ++i, ++k) {
+    a[k] += dy[i];
+    b[k] += dy[i] * ((x[i] - mean) * r);
+  }
+  Sums s{0, 0};
+  for (int k = 0; k < 8; ++k) { s.a += a[k]; s.b += b[k]; }
+  return s;
+}
+
+// y = (x - mean) * factor + offset.
+PURESCOPE_CLONES
+void affine(const real* x, size_t count, real mean, real factor, real offset, real* y) {
+  for (size_t i = 0; i < count; ++i) y[i] = (x[i] - mean) * factor + offset;
+}
+
+// dx = dy * a - b - (x - mean) * c.
+PURESCOPE_CLONES
+void gradient(const real* dy, const real* x, size_t count, real a, real b, real mean, real c, real* dx) {
+  for (size_t i = 0; i < count; ++i) dx[i] = dy[i] * a - b - (x[i] - mean) * c;
+}
+
+}  // namespace
+
+namespace cpu {
+
+void group_norm_forward(const GroupNorm& s, View x, View weight, View bias, View y, View saved) {
+  PURESCOPE_REQUIRE(x.c == s.channels && x.c % s.groups == 0);
+  const int per_group = x.c / s.groups;
+  const size_t pixels = static_cast<size_t>(x.h) * x.w, count = per_group * pixels;
+  parallel_for(x.n * s.groups, [&](int task) {
+    const int n = task / s.groups, group = task % s.groups;
+    const real* from = x.plane(n, group * per_group);
+    const accum mean = moments(from, count, 0).a / count;
+    const accum r = 1 / std::sqrt(moments(from, count, mean).b / count + s.eps);
+    real* keep = saved.image(n) + 2 * group;
+    keep[0] = static_cast<real>(mean);
+    keep[1] = static_cast<real>(r);
+    for (int c = group * per_group; c < (group + 1) * per_group; ++c)
+      affine(x.plane(n, c), pixels, keep[0], keep[1] * weight.data[c], bias.data[c], y.plane(n, c));
+  });
+}
+
+void group_norm_backward(const GroupNorm& s, View x, View weight, View saved, View dy, View dx, View dweight, View dbias) {
+  const int per_group = x.c / s.groups;
+  const size_t pixels = static_cast<size_t>(x.h) * x.w;
+  // One task per group over all images, so that dweight and dbias are added in image order; without them, one task per image too.
+  const bool params = !dweight.empty() || !dbias.empty();
+  auto one = [&](int n, int group) {
+    const real *keep = saved.image(n) + 2 * group;
+    accum mean_g = 0, mean_gx = 0;
+    for (int c = group * per_group; c < (group + 1) * per_group; ++c) {
+      const Sums sums = gradient_sums(dy.plane(n, c), x.plane(n, c), pixels, keep[0], keep[1]);
+      mean_g += weight.data[c] * sums.a;
+      mean_gx += weight.data[c] * sums.b;
+      if (!dbias.empty()) dbias.data[c] += static_cast<real>(sums.a);
+      if (!dweight.empty()) dweight.data[c] += static_cast<real>(sums.b);
+    }
+    if (dx.empty()) return;
+    const accum count = static_cast<accum>(per_group) * pixels, r = keep[1];
+    const real b = static_cast<real>(r * mean_g / count), c1 = static_cast<real>(r * r * mean_gx / count);
+    for (int c = group * per_group; c < (group + 1) * per_group; ++c)
+      gradient(dy.plane(n, c), x.plane(n, c), pixels, keep[1] * weight.data[c], b, keep[0], c1, dx.plane(n, c));
+  };
+  if (params)
+    parallel_for(s.groups, [&](int group) { for (int n = 0; n < x.n; ++n) one(n, group); });
+  else
+    parallel_for(x.n * s.groups, [&](int task) { one(task / s.groups, task % s.groups); });
+}
+
+}  // namespace cpu
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope
