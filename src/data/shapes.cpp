@@ -1,0 +1,142 @@
+#include "data/shapes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "core/check.h"
+#include "core/hash.h"
+#include "core/parallel.h"
+#include "data/dataset.h"
+
+namespace purescope {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+constexpr double kRounding = 0.3;  // pixels over which corners are rounded
+
+// sin(a) by its Taylor series; a in [-pi, pi], error below 1e-15. Not std::sin, whose last bit differs between systems.
+double sine(double a) {
+  double term = a, sum = a;
+  for (int k = 2; k <= 30; k += 2) {
+    term *= -a * a / (k * (k + 1.0));
+    sum += term;
+  }
+  return sum;
+}
+
+// Into [-pi, pi] for a in [0, 2.5 pi].
+double wrapped(double a) { return a > kPi ? a - 2 * kPi : a; }
+
+// |a|, max(a, b), min(a, b) with the crease rounded over kRounding.
+double soft_abs(double a) { return std::sqrt(a * a + kRounding * kRounding); }
+double soft_max(double a, double b) { return (a + b + std::sqrt((a - b) * (a - b) + kRounding * kRounding)) / 2; }
+double soft_min(double a, double b) { return -soft_max(-a, -b); }
+
+// Signed distance in pixels of a point relative to the centre, in the turned frame; r is the radius of the disc of
+// equal area (corner rounding aside).
+double distance(int label, double u, double v, double r) {
+  switch (label) {
+    case 0:
+      return std::sqrt(u * u + v * v + 1e-6) - r;
+    case 1: {
+      const double half = 0.8862269254527580 * r;  // (2 half)^2 = pi r^2
+      return soft_max(soft_abs(u), soft_abs(v)) - half;
+    }
+    case 2: {
+      const double inner = 0.7775601507781073 * r;  // 3 sqrt(3) inner^2 = pi r^2
+      const double slope = 0.8660254037844386;      // sqrt(3) / 2
+      return soft_max(soft_max(v, slope * u - 0.5 * v), -slope * u - 0.5 * v) - inner;
+    }
+    default: {
+      const double half = 1.25 * r, arm = 0.3684662022346780 * r;  // 8 half arm - 4 arm^2 = pi r^2
+      const double a = soft_abs(u), b = soft_abs(v);
+      return soft_min(soft_max(a - half, b - arm), soft_max(a - arm, b - half));
+    }
+  }
+}
+
+// Share of a pixel inside the shape: 1 deep inside, 0 far outside, quintic in between.
+double coverage(double d) {
+  const double v = std::clamp(0.5 - d / kShapeSoftness, 0.0, 1.0);
+  return v * v * v * (10 - 15 * v + 6 * v * v);
+}
+
+// Draw `number` of image `index`: uniform in [0, 1), a multiple of 2^-53.
+double uniform(uint64_t seed, int64_t index, int number) {
+  uint64_t key = fnv1a("purescope shapes 1");
+  key = mix(key ^ seed);
+  key = mix(key ^ static_cast<uint64_t>(index));
+  key = mix(key ^ static_cast<uint64_t>(number));
+  return static_cast<double>(key >> 11) * 0x1p-53;
+}
+
+}  // namespace
+
+ShapeLatent shape_latent(uint64_t seed, int64_t index) {
+  PURESCOPE_REQUIRE(index >= 0);
+  int number = 0;
+  const auto draw = [&](double low, double high) { return low + (high - low) * uniform(seed, index, number++); };
+  ShapeLatent z;
+  z.label = static_cast<int>(index % kShapeClasses);
+  z.x = draw(6.5, 9.5);
+  z.y = draw(6.5, 9.5);
+  z.scale = draw(3.4, 4.8);
+  z.rotation = draw(0, 2 * kPi);
+  // One channel has the full contrast, the others a part of it; where a step leaves the colour range it goes the other
+  // way, which is always possible because the largest contrast is half the range.
+  const double contrast = draw(kShapeContrastMin, kShapeContrastMax);
+  const int main_channel = static_cast<int>(draw(0, 3));
+  for (int c = 0; c < 3; c++) {
+    z.background[c] = draw(kShapeColourMin, kShapeColourMax);
+    const double part = draw(-1, 1);
+    double step = contrast * (c != main_channel ? part : part < 0 ? -1 : 1);
+    const double colour = z.background[c] + step;
+    if (colour < kShapeColourMin || colour > kShapeColourMax) step = -step;
+    z.foreground[c] = std::clamp(z.background[c] + step, kShapeColourMin, kShapeColourMax);
+  }
+  return z;
+}
+
+void render_shape(const ShapeLatent& z, double* chw) {
+  PURESCOPE_REQUIRE(z.label >= 0 && z.label < kShapeClasses);
+  const double sin = sine(wrapped(z.rotation)), cos = sine(wrapped(z.rotation + kPi / 2));
+  for (int row = 0; row < kShapeSide; row++) {
+    for (int column = 0; column < kShapeSide; column++) {
+      const double x = column + 0.5 - z.x, y = row + 0.5 - z.y;
+      const double inside = coverage(distance(z.label, cos * x + sin * y, cos * y - sin * x, z.scale));
+      for (int c = 0; c < 3; c++) {
+        chw[(c * kShapeSide + row) * kShapeSide + column] =
+            z.background[c] + (z.foreground[c] - z.background[c]) * inside;
+      }
+    }
+  }
+}
+
+void render_shape(const ShapeLatent& latent, float* chw) {
+  double values[kShapeValues];
+  render_shape(latent, values);
+  for (int i = 0; i < kShapeValues; i++) chw[i] = static_cast<float>(values[i]);
+}
+
+Dataset load_shapes(uint64_t seed, int64_t first, int64_t count) {
+  const std::string name = "shapes:" + std::to_string(seed);
+  count = resolve_count(first, count, int64_t{1} << 53, name);
+  Dataset data;
+  data.height = data.width = kShapeSide;
+  data.classes = kShapeClasses;
+  data.class_names.assign(kShapeNames, kShapeNames + kShapeClasses);
+  data.labels.resize(count);
+  data.sources.resize(count);
+  data.images.resize(count * data.image_size());
+  parallel_for(static_cast<int>(count), [&](int k) {
+    const ShapeLatent latent = shape_latent(seed, first + k);
+    data.labels[k] = latent.label;
+    data.sources[k] = name + "#" + std::to_string(first + k);
+    render_shape(latent, data.images.data() + k * data.image_size());
+  });
+  data.description = name + ", images " + std::to_string(first) + " to " + std::to_string(first + count - 1);
+  return data;
+}
+
+}  // namespace purescope

@@ -1,0 +1,32 @@
+#include "io/image.h"
+
+#include "io/image_scan.h"
+#include "io/whole_file.h"
+
+namespace purescope {
+
+Image decode_image(const std::vector<unsigned char>& bytes, const std::string& where) {
+  [[maybe_unused]] const ImageHeader header = scan_image(bytes, where);
+#if defined(PURESCOPE_WITH_PNG)
+  if (header.format == ImageFormat::Png) return decode_png(bytes, header, where);
+#endif
+#if defined(PURESCOPE_WITH_JPEG)
+  if (header.format == ImageFormat::Jpeg) return decode_jpeg(bytes, header, where);
+#endif
+  return decode_image_stb(bytes, where);
+}
+
+Image read_image(const std::string& path) { return decode_image(read_whole_file(path, kMaxImageBytes), path); }
+
+std::string image_decoder_names() {
+  std::string png = "stb_image", jpeg = png;
+#if defined(PURESCOPE_WITH_PNG)
+  png = png_decoder_name();
+#endif
+#if defined(PURESCOPE_WITH_JPEG)
+  jpeg = jpeg_decoder_name();
+#endif
+  return "png=" + png + " jpeg=" + jpeg;
+}
+
+}  // namespace purescope

@@ -1,0 +1,153 @@
+#include "data/dataset.h"
+
+#include <cstring>
+
+#include "io/image.h"
+#include "io/image_makers.h"
+
+using namespace purescope;
+using namespace makers;
+
+namespace {
+
+// Records of 3073 bytes: record i has label `labels[i]`, byte k of its picture is (7 k + 31 i) mod 256.
+Bytes cifar_file(const std::vector<int>& labels) {
+  Bytes bytes;
+  for (size_t i = 0; i < labels.size(); i++) {
+    bytes.push_back(static_cast<unsigned char>(labels[i]));
+    for (int k = 0; k < 3072; k++) bytes.push_back(static_cast<unsigned char>(7 * k + 31 * i));
+  }
+  return bytes;
+}
+
+Bytes flat_png(int side, int level) {
+  return make_png({side, side, 8, 2}, [=](int, int, int c) { return unsigned(level + c); });
+}
+
+}  // namespace
+
+TEST(Cifar10, ReadsRecords) {
+  const TempFolder folder;
+  const std::string path = folder.write("test_batch.bin", cifar_file({3, 9, 0, 5}));
+  const Dataset data = load_dataset("cifar10:" + path, 1, 2);
+  ASSERT_EQ(data.count(), 2);
+  EXPECT_EQ(data.height * data.width * data.channels, 3072);
+  EXPECT_EQ(data.labels, (std::vector<int>{9, 0}));
+  EXPECT_EQ(data.sources, (std::vector<std::string>{"test_batch.bin#1", "test_batch.bin#2"}));
+  EXPECT_EQ(data.class_names[9], "truck");
+  for (int k = 0; k < 3072; k++) ASSERT_EQ(data.image(1)[k], float((7 * k + 62) % 256) / 255.0f) << k;
+  const Dataset whole = load_dataset("cifar10:" + folder.path(), 0, -1);
+  EXPECT_EQ(whole.count(), 4);
+  EXPECT_NE(whole.sha256, data.sha256);
+  EXPECT_EQ(load_dataset("cifar10:" + folder.path(), 1, 2).sha256, data.sha256);
+  Sha256 sha;
+  sha.update(data.images.data(), data.images.size() * 4);
+  sha.update(data.labels.data(), data.labels.size() * 4);
+  EXPECT_EQ(data.sha256, sha.hex());
+}
+
+TEST(Cifar10, ReadsTrainingBatches) {
+  const TempFolder folder;
+  for (int batch = 1; batch <= 5; batch++) {
+    folder.write("data_batch_" + std::to_string(batch) + ".bin", cifar_file({batch, 0}));
+  }
+  const Dataset data = load_dataset("cifar10-train:" + folder.path(), 1, 4);
+  EXPECT_EQ(data.labels, (std::vector<int>{0, 2, 0, 3}));
+  EXPECT_EQ(data.sources[3], "data_batch_3.bin#0");
+  expect_error([&] { load_dataset("cifar10-train:" + folder.path(), 0, 11); }, 65, "11 images");
+  std::filesystem::remove(folder / "data_batch_4.bin");
+  expect_error([&] { load_dataset("cifar10-train:" + folder.path(), 0, 1); }, 66, "does not exist");
+}
+
+// Cases 42 to 46 of bad CIFAR files, and their neighbours.
+TEST(Cifar10, RefusesBadFiles) {
+  const TempFolder folder;
+  const Bytes good = cifar_file({1, 2});
+  Bytes shorter(good.begin(), good.end() - 1), gzip = good, pickle = good;
+  gzip[0] = 0x1f, gzip[1] = 0x8b;
+  pickle[0] = 0x80, pickle[1] = 0x02;
+  const struct { const char* name; Bytes bytes; int first, count; const char* text; } cases[] = {
+      {"short", shorter, 0, 1, "not a multiple of 3073"},
+      {"label", cifar_file({1, 10}), 0, 1, "record 1 has label 10"},
+      {"gzip", gzip, 0, 1, "gzip"},
+      {"pickle", pickle, 0, 1, "pickle"},
+      {"empty", {}, 0, 1, "0 records"},
+      {"count", good, 0, 3, "asked for 3 images from image 0 on, but there are 2"},
+      {"first", good, 2, 1, "asked for 1 images from image 2 on, but there are 2"},
+      {"beyond", good, 2, -1, "asked for image 2, but there are 2"},
+      {"overflow", good, 1, 2147483647, "there are 2"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const std::string path = folder.write(std::string(c.name) + ".bin", c.bytes);
+    expect_error([&] { load_dataset("cifar10:" + path, c.first, c.count); }, 65, c.text);
+  }
+  const std::string path = folder.write("good.bin", good);
+  EXPECT_EQ(load_dataset("cifar10:" + path, 0, 2).count(), 2) << "the unharmed file must be read";
+  expect_error([&] { load_dataset("cifar10:" + folder / "none.bin", 0, 1); }, 66, "does not exist");
+  expect_error([&] { load_dataset("cifar10:" + folder.path(), 0, 1); }, 66, "does not exist");
+  expect_error([&] { load_dataset("cifar10-train:" + path, 0, 1); }, 65, "folder");
+}
+
+TEST(Dataset, RefusesUnknownSpecs) {
+  for (const char* spec : {"", "imagenet", "cifar", "shapes:", "shapes:-1", "shapes:x", "shapes:18446744073709551616",
+                           "folder:", "cifar10", "cifar100:x"}) {
+    SCOPED_TRACE(spec);
+    expect_error([&] { load_dataset(spec, 0, 1); }, 2, "");
+  }
+  expect_error([] { load_dataset("shapes", -1, 1); }, 2, "negative");
+  EXPECT_EQ(load_dataset("shapes:18446744073709551615", 0, 1).count(), 1);
+}
+
+// Sorted classes, interleaved order, every suffix, other files ignored, bytes divided by 255.
+TEST(ImageFolder, ReadsClassFolders) {
+  const TempFolder folder;
+  folder.write("dog/b.png", flat_png(8, 10));
+  folder.write("dog/a.PNG", flat_png(8, 20));
+  folder.write("cat/z.JPEG", make_jpeg(1, 1, 1, [](int, int, int) { return 77; }));
+  folder.write("cat/y.jpeg", make_jpeg(1, 1, 1, [](int, int, int) { return 78; }));
+  folder.write("cat/x.jpg", flat_png(8, 30));  // a PNG by content
+  folder.write("cat/notes.txt", {'n', 'o'});
+  folder.write("readme.txt", {'n', 'o'});
+  const Dataset data = load_dataset("folder:" + folder.path(), 0, -1);
+  EXPECT_EQ(data.class_names, (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_EQ(data.sources, (std::vector<std::string>{"cat/x.jpg", "dog/a.PNG", "cat/y.jpeg", "dog/b.png", "cat/z.JPEG"}));
+  EXPECT_EQ(data.labels, (std::vector<int>{0, 1, 0, 1, 0}));
+  ASSERT_EQ(data.image_size(), 192u);
+  for (int c = 0; c < 3; c++) {
+    EXPECT_EQ(data.image(0)[64 * c + 63], float(30 + c) / 255.0f);
+    EXPECT_EQ(data.image(3)[64 * c], float(10 + c) / 255.0f);
+    EXPECT_EQ(data.image(4)[64 * c + 5], 77.0f / 255.0f);
+  }
+  const Dataset part = load_dataset("folder:" + folder.path(), 3, 2);
+  EXPECT_EQ(part.sources[0], "dog/b.png");
+  EXPECT_EQ(part.classes, 2);
+}
+
+// Cases 55 and 56 (folders), and files that do not fit.
+TEST(ImageFolder, RefusesBadFolders) {
+  const TempFolder folder;
+  const auto load = [&](const std::string& name) { load_dataset("folder:" + folder / name, 0, -1); };
+  folder.write("loop/a/1.png", flat_png(8, 1));
+  std::filesystem::create_symlink("2.png", folder / "loop/a/2.png");
+  folder.write("directory/a/1.png", flat_png(8, 1));
+  std::filesystem::create_directories(folder / "directory/a/x.JPEG");
+  folder.write("sizes/a/1.png", flat_png(8, 1));
+  folder.write("sizes/b/1.png", flat_png(9, 1));
+  folder.write("damaged/a/1.png", flat_png(8, 1));
+  folder.write("damaged/a/2.png", {0x89, 'P', 'N', 'G'});
+  folder.write("no_images/a/1.png", flat_png(8, 1));
+  folder.write("no_images/b/1.txt", {'n'});
+  folder.write("no_classes/1.png", flat_png(8, 1));
+  const std::string file = folder.write("file", {'n'});
+  expect_error([&] { load("loop"); }, 65, "link");
+  expect_error([&] { load("directory"); }, 65, "this is a folder");
+  expect_error([&] { load("sizes"); }, 65, "the image is 9x9, but a/1.png is 8x8");
+  expect_error([&] { load("damaged"); }, 65, "not a PNG or JPEG");
+  expect_error([&] { load("no_images"); }, 65, "the class folder has no");
+  expect_error([&] { load("no_classes"); }, 65, "no class folders");
+  expect_error([&] { load("file"); }, 65, "cannot list the folder");
+  expect_error([&] { load("missing"); }, 66, "does not exist");
+  expect_error([&] { load_dataset("folder:" + folder / "sizes", 0, 3); }, 65, "asked for 3 images");
+  EXPECT_EQ(load_dataset("folder:" + folder / "sizes", 0, 1).count(), 1) << "only the images asked for are read";
+}
