@@ -4,16 +4,12 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "core/simd.h"
+#include "ops/normalise.h"
 #include "ops/ops.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
-
-PURESCOPE_CLONES
-void affine(const real* x, size_t count, real mean, real factor, real offset, real* y) {
-  for (size_t i = 0; i < count; ++i) y[i] = (x[i] - mean) * factor + offset;
-}
 
 PURESCOPE_CLONES
 void scale(const real* dy, size_t count, real factor, real* dx) {
@@ -25,11 +21,9 @@ void batch_statistics(View x, int c, double eps, accum& mean, accum& var, accum&
   const size_t pixels = static_cast<size_t>(x.h) * x.w;
   const accum count = static_cast<accum>(x.n) * pixels;
   accum sum = 0, square = 0;
-  for (int n = 0; n < x.n; ++n)
-    for (size_t i = 0; i < pixels; ++i) sum += x.plane(n, c)[i];
+  for (int n = 0; n < x.n; ++n) sum += moments(x.plane(n, c), pixels, 0).a;
   mean = sum / count;
-  for (int n = 0; n < x.n; ++n)
-    for (size_t i = 0; i < pixels; ++i) { const accum d = x.plane(n, c)[i] - mean; square += d * d; }
+  for (int n = 0; n < x.n; ++n) square += moments(x.plane(n, c), pixels, mean).b;
   var = square / count;
   r = 1 / std::sqrt(var + eps);
 }
@@ -77,20 +71,18 @@ void batch_norm_backward(const BatchNorm& s, View x, View weight, View running_m
     const accum mean = s.training ? saved.data[2 * c] : running_mean.data[c];
     const accum r = s.training ? saved.data[2 * c + 1] : 1 / std::sqrt(static_cast<accum>(running_var.data[c]) + s.eps);
     accum sum = 0, dot = 0;  // sum dy, sum dy * xh, images in order
-    for (int n = 0; n < dy.n; ++n)
-      for (size_t i = 0; i < pixels; ++i) {
-        sum += dy.plane(n, c)[i];
-        dot += dy.plane(n, c)[i] * ((x.plane(n, c)[i] - mean) * r);
-      }
+    for (int n = 0; n < dy.n; ++n) {
+      const Sums sums = gradient_sums(dy.plane(n, c), x.plane(n, c), pixels, mean, r);
+      sum += sums.a;
+      dot += sums.b;
+    }
     if (!dweight.empty()) dweight.data[c] += static_cast<real>(dot);
     if (!dbias.empty()) dbias.data[c] += static_cast<real>(sum);
     if (!s.training || dx.empty()) return;
     const accum count = static_cast<accum>(dy.n) * pixels, factor = weight.data[c] * r;
+    const real a = static_cast<real>(factor), b = static_cast<real>(factor * sum / count), k = static_cast<real>(factor * r * dot / count);
     for (int n = 0; n < dy.n; ++n)
-      for (size_t i = 0; i < pixels; ++i) {
-        const accum xh = (x.plane(n, c)[i] - mean) * r;
-        dx.plane(n, c)[i] = static_cast<real>(factor * (dy.plane(n, c)[i] - sum / count - xh * dot / count));
-      }
+      affine_gradient(dy.plane(n, c), x.plane(n, c), pixels, a, b, static_cast<real>(mean), k, dx.plane(n, c));
   });
 }
 

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "ops/gemm.h"
+#include "ops/normalise.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -147,12 +148,9 @@ void conv2d_backward(const Conv2d& s, View x, View weight, View dy, View dx, Vie
   if (!dx.empty()) backward_data(s, weight, dy, dx);
   if (!dweight.empty()) backward_weight(s, x, dy, dweight);
   if (!dbias.empty())
-    for (int n = 0; n < dy.n; ++n)
-      for (int o = 0; o < s.out; ++o) {
-        accum sum = 0;
-        for (const real *p = dy.plane(n, o), *end = p + static_cast<size_t>(dy.h) * dy.w; p < end; ++p) sum += *p;
-        dbias.data[o] += static_cast<real>(sum);
-      }
+    parallel_for(s.out, [&](int o) {
+      for (int n = 0; n < dy.n; ++n) dbias.data[o] += static_cast<real>(moments(dy.plane(n, o), static_cast<size_t>(dy.h) * dy.w, 0).a);
+    });
 }
 
 }  // namespace cpu

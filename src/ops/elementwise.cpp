@@ -3,7 +3,9 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "core/parallel.h"
 #include "core/simd.h"
+#include "ops/normalise.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -24,44 +26,46 @@ void shift(const real* x, real offset, size_t count, real* y) {
 
 namespace cpu {
 
-void add_forward(View a, View b, View y) { sum(a.data, b.data, a.size(), y.data); }
+void add_forward(View a, View b, View y) {
+  parallel_for(a.n, [&](int n) { sum(a.image(n), b.image(n), a.image_size(), y.image(n)); });
+}
 
-void copy_forward(View x, View y) { std::memcpy(y.data, x.data, x.size() * sizeof(real)); }
+void copy_forward(View x, View y) {
+  parallel_for(x.n, [&](int n) { std::memcpy(y.image(n), x.image(n), x.image_size() * sizeof(real)); });
+}
 
 void concat_forward(View a, View b, View y) {
   PURESCOPE_REQUIRE(y.c == a.c + b.c && a.n == b.n && a.h == b.h && a.w == b.w);
-  for (int n = 0; n < y.n; ++n) {
+  parallel_for(y.n, [&](int n) {
     std::memcpy(y.image(n), a.image(n), a.image_size() * sizeof(real));
     std::memcpy(y.image(n) + a.image_size(), b.image(n), b.image_size() * sizeof(real));
-  }
+  });
 }
 
 void concat_backward(View dy, View da, View db) {
   // Either part may be empty; the other one then says where the cut is.
   const size_t cut = !da.empty() ? da.image_size() : dy.image_size() - db.image_size();
-  for (int n = 0; n < dy.n; ++n) {
+  parallel_for(dy.n, [&](int n) {
     if (!da.empty()) std::memcpy(da.image(n), dy.image(n), cut * sizeof(real));
     if (!db.empty()) std::memcpy(db.image(n), dy.image(n) + cut, (dy.image_size() - cut) * sizeof(real));
-  }
+  });
 }
 
 void add_channel_forward(View x, View v, View y) {
   PURESCOPE_REQUIRE(v.image_size() == static_cast<size_t>(x.c));
   const size_t pixels = static_cast<size_t>(x.h) * x.w;
-  for (int n = 0; n < x.n; ++n)
+  parallel_for(x.n, [&](int n) {
     for (int c = 0; c < x.c; ++c) shift(x.plane(n, c), v.image(n)[c], pixels, y.plane(n, c));
+  });
 }
 
 void add_channel_backward(View dy, View dx, View dv) {
   if (!dx.empty()) cpu::copy_forward(dy, dx);
   if (dv.empty()) return;
   const size_t pixels = static_cast<size_t>(dy.h) * dy.w;
-  for (int n = 0; n < dy.n; ++n)
-    for (int c = 0; c < dy.c; ++c) {
-      accum total = 0;
-      for (size_t i = 0; i < pixels; ++i) total += dy.plane(n, c)[i];
-      dv.image(n)[c] = static_cast<real>(total);
-    }
+  parallel_for(dy.n, [&](int n) {
+    for (int c = 0; c < dy.c; ++c) dv.image(n)[c] = static_cast<real>(moments(dy.plane(n, c), pixels, 0).a);
+  });
 }
 
 void time_embedding_forward(const TimeEmbedding& s, View t, View y) {
@@ -77,16 +81,18 @@ void time_embedding_forward(const TimeEmbedding& s, View t, View y) {
 void normalize_forward(const Normalize& s, View x, View y) {
   PURESCOPE_REQUIRE(x.c == 3);
   const size_t pixels = static_cast<size_t>(x.h) * x.w;
-  for (int n = 0; n < x.n; ++n)
+  parallel_for(x.n, [&](int n) {
     for (int c = 0; c < 3; ++c)
       for (size_t i = 0; i < pixels; ++i) y.plane(n, c)[i] = (x.plane(n, c)[i] - s.mean[c]) / s.std[c];
+  });
 }
 
 void normalize_backward(const Normalize& s, View dy, View dx) {
   const size_t pixels = static_cast<size_t>(dy.h) * dy.w;
-  for (int n = 0; n < dy.n; ++n)
+  parallel_for(dy.n, [&](int n) {
     for (int c = 0; c < 3; ++c)
       for (size_t i = 0; i < pixels; ++i) dx.plane(n, c)[i] = dy.plane(n, c)[i] / s.std[c];
+  });
 }
 
 }  // namespace cpu

@@ -5,69 +5,11 @@
 
 #include "core/check.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "ops/normalise.h"
 #include "ops/ops.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
-namespace {
-
-struct Sums { accum a, b; };
-
-// (sum x, sum (x - shift)^2) with eight interleaved partial sums, so that the loop is both quick and always added in one order.
-PURESCOPE_CLONES
-Sums moments(const real* x, size_t count, accum shift) {
-  accum a[8] = {}, b[8] = {};
-  size_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    for (int k = 0; k < 8; ++k) {
-      const accum v = x[i + k] - shift;
-      a[k] += x[i + k];
-      b[k] += v * v;
-    }
-  for (int k = 0; i < count; ++i, ++k) {
-    const accum v = x[i] - shift;
-    a[k] += x[i];
-    b[k] += v * v;
-  }
-  Sums s{0, 0};
-  for (int k = 0; k < 8; ++k) { s.a += a[k]; s.b += b[k]; }
-  return s;
-}
-
-// (sum dy, sum dy * xh) over one channel.
-PURESCOPE_CLONES
-Sums gradient_sums(const real* dy, const real* x, size_t count, accum mean, accum r) {
-  accum a[8] = {}, b[8] = {};
-  size_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    for (int k = 0; k < 8; ++k) {
-      a[k] += dy[i + k];
-      b[k] += dy[i + k] * ((x[i + k] - mean) * r);
-    }
-  for (int k = 0; i < count; ++i, ++k) {
-    a[k] += dy[i];
-    b[k] += dy[i] * ((x[i] - mean) * r);
-  }
-  Sums s{0, 0};
-  for (int k = 0; k < 8; ++k) { s.a += a[k]; s.b += b[k]; }
-  return s;
-}
-
-// y = (x - mean) * factor + offset.
-PURESCOPE_CLONES
-void affine(const real* x, size_t count, real mean, real factor, real offset, real* y) {
-  for (size_t i = 0; i < count; ++i) y[i] = (x[i] - mean) * factor + offset;
-}
-
-// dx = dy * a - b - (x - mean) * c.
-PURESCOPE_CLONES
-void gradient(const real* dy, const real* x, size_t count, real a, real b, real mean, real c, real* dx) {
-  for (size_t i = 0; i < count; ++i) dx[i] = dy[i] * a - b - (x[i] - mean) * c;
-}
-
-}  // namespace
-
 namespace cpu {
 
 void group_norm_forward(const GroupNorm& s, View x, View weight, View bias, View y, View saved) {
@@ -106,7 +48,7 @@ void group_norm_backward(const GroupNorm& s, View x, View weight, View saved, Vi
     const accum count = static_cast<accum>(per_group) * pixels, r = keep[1];
     const real b = static_cast<real>(r * mean_g / count), c1 = static_cast<real>(r * r * mean_gx / count);
     for (int c = group * per_group; c < (group + 1) * per_group; ++c)
-      gradient(dy.plane(n, c), x.plane(n, c), pixels, keep[1] * weight.data[c], b, keep[0], c1, dx.plane(n, c));
+      affine_gradient(dy.plane(n, c), x.plane(n, c), pixels, keep[1] * weight.data[c], b, keep[0], c1, dx.plane(n, c));
   };
   if (params)
     parallel_for(s.groups, [&](int group) { for (int n = 0; n < x.n; ++n) one(n, group); });

@@ -1,0 +1,317 @@
+#include "train/trainer.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "core/check.h"
+#include "core/parallel.h"
+#include "data/dataset.h"
+#include "diffusion/schedule.h"
+#include "io/safetensors.h"
+#include "io/signals.h"
+#include "models/zoo.h"
+#include "net/net.h"
+#include "ops/ops.h"
+#include "rng/train_stream.h"
+#include "train/optimizer.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+namespace {
+
+std::string number(double v) {
+  char text[32];
+  return std::string(text, std::to_chars(text, text + sizeof text, v).ptr);
+}
+
+// x[n] for training step `step`: images drawn with replacement-free passes over the data (a permutation per epoch), augmented.
+class Batches {
+ public:
+  Batches(const TrainOptions& o, const Dataset& data) : o_(o), data_(data), stream_(o.seed) {}
+
+  void load(int64_t step, View x, std::vector<int>& labels) {
+    const int64_t count = data_.count();
+    std::vector<int64_t> picks(x.n);
+    for (int n = 0; n < x.n; ++n) {
+      const int64_t position = step * x.n + n, epoch = position / count;
+      if (epoch != epoch_) {
+        order_.resize(count);
+        stream_.permutation({.step = epoch, .image = 0, .purpose = TrainPurpose::Shuffle}, order_.data(), count);
+        epoch_ = epoch;
+      }
+      picks[n] = order_[position % count];
+      labels[n] = data_.labels[picks[n]];
+    }
+    parallel_for(x.n, [&](int n) { augment(step, n, data_.image(static_cast<int>(picks[n])), x.images(n, 1)); });
+  }
+
+ private:
+  // Horizontal flip with probability 1/2; crop = a shift by -4..4 pixels, zero outside.
+  void augment(int64_t step, int n, const float* from, View to) const {
+    const bool flip = o_.augment != "none" && stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Flip}, 2);
+    int down = 0, right = 0;
+    if (o_.augment == "crop-flip") {
+      down = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Crop}, 9, 0)) - 4;
+      right = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Crop}, 9, 1)) - 4;
+    }
+    for (int c = 0; c < to.c; ++c)
+      for (int row = 0; row < to.h; ++row)
+        for (int col = 0; col < to.w; ++col) {
+          const int y = row + down, x = (flip ? to.w - 1 - col : col) + right;
+          const bool inside = y >= 0 && y < to.h && x >= 0 && x < to.w;
+          to.plane(0, c)[row * to.w + col] = inside ? from[(c * to.h + y) * to.w + x] : 0;
+        }
+  }
+
+  const TrainOptions& o_;
+  const Dataset& data_;
+  TrainStream stream_;
+  std::vector<int64_t> order_;
+  int64_t epoch_ = -1;
+};
+
+// Everything that a run carries from one step to the next.
+struct State {
+  std::shared_ptr<Params> params;
+  Params m, v, average;
+  int64_t step = 0;
+  double last_loss = 0;
+  explicit State(const Model& model) : params(std::make_shared<Params>(model)), m(model), v(model), average(model) {}
+};
+
+constexpr Dtype kStateDtype = sizeof(real) == 8 ? Dtype::F64 : Dtype::F32;
+
+// What must not change when a run resumes.
+std::string fingerprint(const TrainOptions& o, const Model& model, const Dataset& data) {
+  return o.what + " " + model.arch + " data=" + data.sha256 + " steps=" + std::to_string(o.steps) + " batch=" + std::to_string(o.batch) +
+         " lr=" + number(o.lr) + " ema=" + number(o.ema) + " decay=" + number(o.weight_decay) + " t_max=" + std::to_string(o.t_max) +
+         " augment=" + o.augment + " seed=" + std::to_string(o.seed) + " init=" + o.init + (sizeof(real) == 8 ? " f64" : " f32");
+}
+
+void save_state(const State& s, const Model& model, const std::string& path, const std::string& print) {
+  std::vector<TensorOut> tensors;
+  const std::pair<const char*, const Params*> parts[] = {{"param.", s.params.get()}, {"m.", &s.m}, {"v.", &s.v}, {"average.", &s.average}};
+  for (auto [prefix, params] : parts)
+    for (size_t i = 0; i < model.params.size(); ++i)
+      tensors.push_back({prefix + model.params[i].key, kStateDtype, model.params[i].shape, params->view(static_cast<int>(i)).data});
+  write_safetensors(path, tensors, {{"step", std::to_string(s.step)}, {"run", print}, {"loss", number(s.last_loss)}});
+}
+
+void load_state(State& s, const Model& model, const std::string& path, const std::string& print) {
+  const Safetensors file(path);
+  const auto run = file.metadata().find("run");
+  if (run == file.metadata().end() || run->second != print)
+    fail(kConfigMismatch, "the saved state belongs to another run\n    saved:     " + (run == file.metadata().end() ? "?" : run->second) +
+         "\n    asked for: " + print, path, "repeat the options of the first run, or start anew without --resume");
+  const std::pair<const char*, const Params*> parts[] = {{"param.", s.params.get()}, {"m.", &s.m}, {"v.", &s.v}, {"average.", &s.average}};
+  for (auto [prefix, params] : parts)
+    for (size_t i = 0; i < model.params.size(); ++i) {
+      const TensorInfo* t = file.find(prefix + model.params[i].key);
+      if (!t || t->dtype != kStateDtype || t->shape != model.params[i].shape)
+        fail(kBadInput, "the state lacks " + (prefix + model.params[i].key), path, "start anew without --resume");
+      file.read(*t, params->view(static_cast<int>(i)).data);
+    }
+  s.step = std::stoll(file.metadata().at("step"));
+  s.last_loss = std::stod(file.metadata().at("loss"));
+}
+
+// One kind of training: fills the net's input, runs it, and leaves the gradients of the mean loss. Returns the loss.
+class Task {
+ public:
+  Task(const TrainOptions& o, Net& net) : o_(o), net_(net), stream_(o.seed), schedule_(linear_schedule()) {}
+
+  // `step` keys the noise; backward = false gives the loss alone.
+  double run(int64_t step, View images, const std::vector<int>& labels, bool backward) {
+    return o_.what == "ddpm" ? ddpm(step, images, backward) : classifier(images, labels, backward);
+  }
+  int correct() const { return correct_; }
+
+ private:
+  // Ho et al. 2020, eq. 14: mean of (eps - net(sqrt(abar_t) x + sqrt(1 - abar_t) eps, t))^2, x in [-1, 1].
+  double ddpm(int64_t step, View images, bool backward) {
+    const View x = net_.input();
+    std::vector<float> eps(x.size());
+    parallel_for(x.n, [&](int n) {
+      float* e = eps.data() + n * x.image_size();
+      stream_.normal({.step = step, .image = n, .purpose = TrainPurpose::Noise}, e, x.image_size());
+      const int t = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Timestep}, o_.t_max));
+      net_.time().data[n] = static_cast<real>(t);
+      const double a = std::sqrt(schedule_.abar[t]), b = std::sqrt(1 - schedule_.abar[t]);
+      for (size_t i = 0; i < x.image_size(); ++i) x.image(n)[i] = static_cast<real>(a * (2 * images.image(n)[i] - 1) + b * e[i]);
+    });
+    net_.forward();
+    const View y = net_.output();
+    accum loss = 0;
+    const accum scale = 2.0 / y.size();
+    for (size_t i = 0; i < y.size(); ++i) {
+      const accum d = y.data[i] - eps[i];
+      loss += d * d;
+      if (backward) net_.output_grad().data[i] = static_cast<real>(scale * d);
+    }
+    if (backward) net_.backward();
+    return loss / y.size();
+  }
+
+  // Mean cross-entropy over the batch.
+  double classifier(View images, const std::vector<int>& labels, bool backward) {
+    copy_forward(images, net_.input());
+    net_.forward();
+    const View z = net_.output();
+    Buffer losses(z.n, 1, 1, 1);
+    cross_entropy_forward(z, labels.data(), losses.view());
+    correct_ = 0;
+    accum loss = 0;
+    for (int n = 0; n < z.n; ++n) {
+      loss += losses.data()[n];
+      correct_ += std::max_element(z.image(n), z.image(n) + z.c) - z.image(n) == labels[n];
+    }
+    if (backward) {
+      cross_entropy_backward(z, labels.data(), 1.0 / z.n, net_.output_grad());
+      net_.backward();
+    }
+    return loss / z.n;
+  }
+
+  const TrainOptions& o_;
+  Net& net_;
+  TrainStream stream_;
+  Schedule schedule_;
+  int correct_ = 0;
+};
+
+// Loss (and accuracy of a classifier) of these parameters on held-out images; the noise is the same at every call.
+std::string evaluate(const TrainOptions& o, const Model& model, const std::shared_ptr<Params>& params, const Dataset& data) {
+  const Model eval = make_model(model.arch);  // batch normalisation with running statistics
+  Net net(eval, params);
+  TrainOptions fixed = o;
+  fixed.seed = -1;
+  Task task(fixed, net);
+  accum loss = 0;
+  int correct = 0, done = 0;
+  for (int chunk = 50; done < data.count(); done += chunk) {
+    chunk = std::min(chunk, data.count() - done);
+    net.plan(chunk, Mode::Forward);
+    Buffer images(chunk, data.channels, data.height, data.width);
+    for (size_t i = 0; i < images.size(); ++i) images.data()[i] = data.image(done)[i];
+    loss += chunk * task.run(done, images.view(), {data.labels.begin() + done, data.labels.begin() + done + chunk}, false);
+    correct += task.correct();
+  }
+  char text[96];
+  if (o.what == "ddpm") std::snprintf(text, sizeof text, "held-out loss %.5f", loss / done);
+  else std::snprintf(text, sizeof text, "held-out loss %.4f accuracy %.1f %% (%d of %d)", loss / done, 100.0 * correct / done, correct, done);
+  return text;
+}
+
+double learning_rate(const TrainOptions& o, int64_t step) {
+  const double warm = std::max<double>(1, std::min<double>(500, o.steps / 50.0));
+  if (step < warm) return o.lr * (step + 1) / warm;
+  const double done = (step - warm) / std::max<double>(1, o.steps - warm);
+  return o.lr * (0.01 + 0.99 * 0.5 * (1 + std::cos(M_PI * done)));
+}
+
+std::map<std::string, std::string> metadata(const TrainOptions& o, const Model& model, const Dataset& data, const State& s, const std::string& held_out) {
+  std::map<std::string, std::string> m = {
+      {"arch", model.arch}, {"kind", o.what}, {"data", o.data}, {"data_sha256", data.sha256}, {"seed", std::to_string(o.seed)},
+      {"steps", std::to_string(s.step)}, {"batch", std::to_string(o.batch)}, {"final_loss", number(s.last_loss)}, {"command", o.command}};
+  if (o.what == "ddpm") m["t_max"] = std::to_string(o.t_max);
+  if (!held_out.empty()) m["held_out"] = held_out;
+  return m;
+}
+
+void check_options(const TrainOptions& o, const Model& model, const Dataset& data) {
+  const ValueInfo in = model.values[model.input];
+  if (is_purifier(model) != (o.what == "ddpm"))
+    fail(kUsage, "train " + o.what + " cannot train " + model.arch, "--arch", o.what == "ddpm" ? "name a ddpm-unet" : "name a classifier");
+  if (in.h != data.height || in.w != data.width || in.c != data.channels)
+    fail(kUsage, "the network takes " + std::to_string(in.h) + "x" + std::to_string(in.w) + " images, the data has " +
+         std::to_string(data.height) + "x" + std::to_string(data.width), model.arch, "give size= in --arch");
+  if (o.what == "classifier" && model.values[model.output].c < data.classes)
+    fail(kUsage, "the data has " + std::to_string(data.classes) + " classes, the network " + std::to_string(model.values[model.output].c), model.arch, "give classes= in --arch");
+  if (o.t_max < 1 || o.t_max > kDiffusionSteps) fail(kUsage, "--t-max is outside 1..1000", std::to_string(o.t_max), "purification to t* needs --t-max of at least t*");
+  if (o.augment != "none" && o.augment != "flip" && o.augment != "crop-flip") fail(kUsage, "unknown --augment " + o.augment, "", "none, flip or crop-flip");
+  if (!o.resume && (access(o.out.c_str(), F_OK) == 0 || access((o.out + ".state").c_str(), F_OK) == 0))
+    fail(kCannotCreate, "the output exists", o.out, "choose another --out, remove it, or continue with --resume");
+}
+
+}  // namespace
+
+int train(const TrainOptions& o) {
+  const Model model = make_model(o.arch, o.what == "classifier");
+  const Dataset data = load_dataset(o.data, 0, o.count);
+  check_options(o, model, data);
+  Dataset held_out;
+  if (!o.held_out.empty()) held_out = load_dataset(o.held_out, 0, o.held_out_count);
+  const std::string print = fingerprint(o, model, data), state_path = o.out + ".state";
+
+  State s(model);
+  if (o.resume) load_state(s, model, state_path, print);
+  else if (o.init.empty()) initialise(model, o.seed, *s.params);
+  else {
+    auto start = Params::load(model, o.init, true);
+    for (int i = 0; i < start->count(); ++i) std::copy_n(start->view(i).data, start->view(i).size(), s.params->view(i).data);
+  }
+  if (!o.resume) ema_step(0, model, *s.params, s.average);
+
+  Net net(model, s.params);
+  net.plan(o.batch, Mode::Training);
+  fprintf(stderr, "train %s: %s, %lld parameters, %d images, arena %.1f MB, %lld steps of %d\n", o.what.c_str(), model.arch.c_str(),
+          static_cast<long long>(model.parameter_count()), data.count(), net.current_plan().arena * sizeof(real) / 1e6,
+          static_cast<long long>(o.steps), o.batch);
+  Task task(o, net);
+  Batches batches(o, data);
+  Buffer images(o.batch, data.channels, data.height, data.width);
+  std::vector<int> labels(o.batch);
+  AdamConfig adam;
+  adam.weight_decay = o.weight_decay;
+  install_stop_handlers();
+  accum window = 0;
+  int64_t in_window = 0, first = s.step;
+  const auto begin = std::chrono::steady_clock::now();
+  while (s.step < o.steps && !stop_requested()) {
+    batches.load(s.step, images.view(), labels);
+    net.grads().fill_zero();
+    const double loss = task.run(s.step, images.view(), labels, true);
+    const double norm = adam_step(adam, model, s.step + 1, learning_rate(o, s.step), net.grads(), s.m, s.v, *s.params);
+    ema_step(std::min(o.ema, (1.0 + s.step) / (10.0 + s.step)), model, *s.params, s.average);
+    if (!std::isfinite(loss) || !std::isfinite(norm))
+      fail(kBadInput, "the loss is not finite at step " + std::to_string(s.step), o.out, "lower --lr; the last saved state is " + state_path);
+    ++s.step;
+    window += loss;
+    ++in_window;
+    if (s.step % 100 == 0 || s.step == o.steps) {
+      s.last_loss = window / in_window;
+      const double per_step = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / (s.step - first);
+      const double left = per_step * (o.steps - s.step);
+      fprintf(stderr, "step %lld/%lld loss %.5f gradient %.3f lr %.2e %.3f s/step eta %dm%02ds\n", static_cast<long long>(s.step),
+              static_cast<long long>(o.steps), s.last_loss, norm, learning_rate(o, s.step), per_step, int(left) / 60, int(left) % 60);
+      window = 0;
+      in_window = 0;
+    }
+    if (s.step % o.save_every == 0 && s.step < o.steps) {
+      save_state(s, model, state_path, print);
+      if (held_out.count()) {
+        auto average = std::shared_ptr<Params>(&s.average, [](Params*) {});
+        fprintf(stderr, "step %lld %s (averaged weights)\n", static_cast<long long>(s.step), evaluate(o, model, average, held_out).c_str());
+      }
+    }
+  }
+  if (s.step < o.steps) {
+    save_state(s, model, state_path, print);
+    fprintf(stderr, "stopped at step %lld; continue with the same command and --resume\n", static_cast<long long>(s.step));
+    return kStopped;
+  }
+  auto average = std::shared_ptr<Params>(&s.average, [](Params*) {});
+  const std::string last = held_out.count() ? evaluate(o, model, average, held_out) : "";
+  save_params(s.average, model, o.out, metadata(o, model, data, s, last));
+  unlink(state_path.c_str());
+  fprintf(stderr, "wrote %s (sha256 of the weights %s) %s\n", o.out.c_str(), s.average.sha256().c_str(), last.c_str());
+  return kOk;
+}
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope
