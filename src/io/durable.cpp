@@ -95,7 +95,7 @@ void replace_file(const std::string& path, std::string_view bytes) {
   sync_folder(folder);
 }
 
-std::string read_whole_file(const std::string& path, size_t limit) {
+std::string read_text_file(const std::string& path, size_t limit) {
   const FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0 && errno == ENOENT) fail(kMissingInput, "file does not exist", path, "check the path");
   struct stat facts {};

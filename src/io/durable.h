@@ -38,7 +38,7 @@ class FileLock {
 void replace_file(const std::string& path, std::string_view bytes);
 
 // The whole file; 66 if it does not exist, 65 if it is larger than `limit` bytes, 74 if it cannot be read.
-std::string read_whole_file(const std::string& path, size_t limit = size_t(64) << 20);
+std::string read_text_file(const std::string& path, size_t limit = size_t(64) << 20);
 
 // Adds `bytes` at the end of the file in one write; creates it. Not synced. Fails with 74.
 void append_to_file(const std::string& path, std::string_view bytes);

@@ -221,7 +221,7 @@ void RunDir::write_header(const RunDescription& description, const std::vector<s
 // Refuses (78) what must not be mixed; otherwise keeps the header, and adds the program version if it is a new one.
 void RunDir::compare_header(const RunDescription& description) {
   const std::string where = file("header.json");
-  const JsonObject header = JsonObject::parse(read_whole_file(where), where);
+  const JsonObject header = JsonObject::parse(read_text_file(where), where);
   if (header.get_int("schema") != kRunSchema) {
     fail(kConfigMismatch, "the run has schema " + std::to_string(header.get_int("schema")) + ", this program writes " +
          std::to_string(kRunSchema), where, "continue it with the program that began it, or choose another --out");
