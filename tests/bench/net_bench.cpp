@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,11 +30,27 @@ int main(int argc, char** argv) {
     fill_by_formula(*params, model);
     Net net(model, params);
     net.plan(batch, what == "forward" ? Mode::Forward : what == "gradient" ? Mode::InputGrad : Mode::Training);
+    // CPU seconds by op and direction (argument "profile" after REPEATS), so that a busy machine does not blur them.
+    std::map<std::string, double> profile;
+    double mark = 0;
+    auto cpu_now = [] { timespec t; clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); return t.tv_sec + 1e-9 * t.tv_nsec; };
+    auto lap = [&](const std::string& key) { const double now = cpu_now(); profile[key] += now - mark; mark = cpu_now(); };
+    if (argc > 6) {
+      net.on_step = [&](int i) {
+        const Step& s = model.steps[i];
+        lap(std::string("forward ") + op_name(s.op) + (s.op == Op::Conv2d && s.conv2d.kernel == 1 ? " 1x1" : ""));
+      };
+      net.on_backward_line = [&](int j) {
+        const BackwardLine& line = net.current_plan().backward[j];
+        lap(line.kind == BackwardLine::Add ? "backward fan-in" : std::string("backward ") + op_name(model.steps[line.step].op));
+      };
+    }
     std::vector<double> seconds;
     for (int i = 0; i < repeats + 2; ++i) {
       for (size_t k = 0; k < net.input().size(); ++k) net.input().data[k] = formula_value("input", k, 0, 1);
       net.set_time(50);
       const auto begin = std::chrono::steady_clock::now();
+      mark = cpu_now();
       net.forward();
       if (what != "forward") {
         for (size_t k = 0; k < net.output().size(); ++k) net.output_grad().data[k] = formula_value("cotangent", k, 0, 1);
@@ -40,6 +58,7 @@ int main(int argc, char** argv) {
       }
       if (i >= 2) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     }
+    for (const auto& [key, value] : profile) fprintf(stderr, "%-32s %8.2f ms\n", key.c_str(), 1e3 * value / (repeats + 2));
     std::sort(seconds.begin(), seconds.end());
     printf("{\"engine\":\"purescope\",\"arch\":\"%s\",\"what\":\"%s\",\"batch\":%d,\"threads\":%d,\"median_s\":%.6f,\"min_s\":%.6f}\n",
            arch.c_str(), what.c_str(), batch, threads, seconds[seconds.size() / 2], seconds[0]);
