@@ -1,4 +1,4 @@
-"""Projected gradient descent with the order of operations of foolbox: step, project, clamp; the last iterate is returned."""
+"""Projected gradient descent in the order of foolbox: step, project, clamp; the last iterate counts."""
 import torch
 from torch.nn import functional as F
 

@@ -1,7 +1,8 @@
 """Compares networks, samplers and attack with a folder of recorded outputs of the original model code, in float64.
 
 usage: /usr/bin/python3 tools/goldens/check_reference.py FOLDER
-FOLDER holds tiny/, full/ and chain/ (safetensors and JSON). Exits with 1 if anything differs by more than 1e-12 of its scale.
+FOLDER holds tiny/, full/ and chain/ (safetensors and JSON). Exits with 1 if anything differs by
+more than 1e-12 of its scale.
 """
 import json
 import sys
@@ -14,6 +15,7 @@ import diffusion
 import hash_values
 import networks
 import tensor_file
+from network_cases import trace
 
 LIMIT = 1e-12           # float64 rounding over a few hundred layers and ten steps measures 1e-16 to 1e-13
 failures = []
@@ -54,26 +56,12 @@ def check_tiny(name, network):
         failures.append(f"{name} keys")
     scale = max(float(p.grad.abs().max()) for p in parameters.values())
     error = max(np.abs(p.grad.numpy() - golden["grad.f64." + k]).max() for k, p in parameters.items()) / scale
-    # Exactly zero gradients (a bias in front of a one-channel group norm, key biases) are rounding noise: the line above only.
+    # Exactly zero gradients (a bias in front of a one-channel group norm, key biases) are noise: the line above only.
     sizes = {k: float(p.grad.abs().max()) for k, p in parameters.items()}
     own = max(np.abs(parameters[k].grad.numpy() - golden["grad.f64." + k]).max() / size
               for k, size in sizes.items() if size > 1e-12 * scale)
     compare(f"{name} {len(parameters)} parameter gradients, of the largest", [1 + error], [1.0])
     compare(f"{name} the same, each of its own size", [1 + own], [1.0], 1e-11)
-
-
-def trace(network, inputs):
-    """[module, mean, rms] of every module output, in execution order."""
-    rows, hooks = [], []
-    for name, module in network.named_modules():
-        if name:
-            hooks.append(module.register_forward_hook(
-                lambda _m, _i, out, name=name: rows.append([name, float(out.mean()), float((out * out).mean().sqrt())])))
-    with torch.no_grad():
-        network(*inputs)
-    for hook in hooks:
-        hook.remove()
-    return rows
 
 
 def check_full(name, network, scale, shift, t=None):
@@ -121,7 +109,8 @@ def check_chains(unet, wrn):
             unet, wrn, x, zf, zr, sampler="ddpm")[1])):
         golden = load(f"chain/{name}.safetensors")
         start = torch.from_numpy(golden["x_start"]).double()
-        iterates, gradients, losses = attack.pgd_linf(logits_of, torch.from_numpy(golden["x0"]).double(), start, label, 5)
+        x0 = torch.from_numpy(golden["x0"]).double()
+        iterates, gradients, losses = attack.pgd_linf(logits_of, x0, start, label, 5)
         compare(f"{name} adv", iterates[-1], golden["adv.f64"])
         compare(f"{name} gradients", torch.stack(gradients), golden["grads.f64"])
         compare(f"{name} losses", torch.stack(losses), golden["losses.f64"])

@@ -1,4 +1,6 @@
-"""Noise schedule, reverse steps and the purifier, written for reading. Coefficients are float64, cast to the working type when used.
+"""Noise schedule, reverse steps and the purifier, written for reading.
+
+Coefficients are computed in float64 and cast to the working type when used.
 
 u: image in [-1,1] (u = 2x - 1); a_k = prod_{j<=k} (1 - beta_j), a_{-1} = 1; k is 0-based.
 """
@@ -17,12 +19,12 @@ class Schedule:
         self.posterior = betas * (1.0 - self.abar_prev) / (1.0 - self.abar)
         self.c1 = betas * np.sqrt(self.abar_prev) / (1.0 - self.abar)
         self.c2 = (1.0 - self.abar_prev) * np.sqrt(self.alpha) / (1.0 - self.abar)
-        # Entry 0 of 'fixedlarge' is the posterior variance of index 1; no step reads it, since noise is masked at k = 0.
+        # Entry 0 of 'fixedlarge' is the posterior variance of index 1; no step reads it: noise is masked at k = 0.
         self.sigma = {"fixedlarge": np.sqrt(np.append(self.posterior[1], betas[1:])),
                       "fixedsmall": np.sqrt(np.maximum(self.posterior, 1e-20))}
 
     def respaced(self, kept):
-        """Keeps the given indices: beta'_m = 1 - a[kept_m] / a[kept_{m-1}]; the network still gets the original index."""
+        """Keeps the given indices: beta'_m = 1 - a[kept_m] / a[kept_{m-1}]; the network gets the original index."""
         kept = np.asarray(kept)
         return Schedule(1.0 - self.abar[kept] / np.append(1.0, self.abar[kept[:-1]]), self.label[kept])
 
@@ -50,7 +52,9 @@ def column(values, like):
 
 
 def clip(x0, how):
-    return {"none": lambda x: x, "x0": lambda x: x.clamp(-1.0, 1.0), "straight_through": StraightThroughClamp.apply}[how](x0)
+    if how == "none":
+        return x0
+    return {"x0": lambda x: x.clamp(-1.0, 1.0), "straight_through": StraightThroughClamp.apply}[how](x0)
 
 
 def predict_x0(abar, u, eps, how):
@@ -59,7 +63,7 @@ def predict_x0(abar, u, eps, how):
 
 
 def ddpm_step(s, k, u, eps, z, how="x0", variance="fixedlarge", form="x0"):
-    """u' = c1 x0 + c2 u + [k>0] sigma z, or form 'eps': (u - beta / sqrt(1-a) eps) / sqrt(alpha) + [k>0] sigma z. k: [n]."""
+    """u' = mean + [k>0] sigma z, mean = c1 x0 + c2 u; in form 'eps' (u - beta / sqrt(1-a) eps) / sqrt(alpha)."""
     if form == "eps":
         mean = (u - column(s.beta[k] / np.sqrt(1.0 - s.abar[k]), u) * eps) / column(np.sqrt(s.alpha[k]), u)
     else:
@@ -68,9 +72,10 @@ def ddpm_step(s, k, u, eps, z, how="x0", variance="fixedlarge", form="x0"):
 
 
 def eta_step(s, i, j, u, eps, z, eta, how="none"):
-    """u' = sqrt(a_j) x0 + c z + sqrt(1 - a_j - c^2) eps, c = eta sqrt((1 - a_i/a_j)(1 - a_j)/(1 - a_i)); j = -1 means a = 1.
+    """u' = sqrt(a_j) x0 + c z + sqrt(1 - a_j - c^2) eps, c = eta sqrt((1 - a_i/a_j)(1 - a_j)/(1 - a_i)).
 
-    With a clip, eps is derived again from the clipped x0: eps = (sqrt(1/a_i) u - x0) / sqrt(1/a_i - 1).
+    j = -1 means a = 1. With a clip, eps is derived again from the clipped x0:
+    eps = (sqrt(1/a_i) u - x0) / sqrt(1/a_i - 1).
     """
     ai, aj = s.abar[i], np.append(1.0, s.abar)[j + 1]
     x0 = predict_x0(ai, u, eps, how)
@@ -81,8 +86,8 @@ def eta_step(s, i, j, u, eps, z, eta, how="none"):
 
 
 def add_noise(s, u, steps, noise, forward):
-    """'one_shot': sqrt(a) u + sqrt(1-a) e with a = a[steps-1]; 'multi_step': steps times sqrt(1-beta) u + sqrt(beta) e_k; 'none';
-    'scale_only': sqrt(a) u."""
+    """'one_shot': sqrt(a) u + sqrt(1-a) e, a = a[steps-1]; 'multi_step': u <- sqrt(1-beta_k) u + sqrt(beta_k) e_k;
+    'scale_only': sqrt(a) u; 'none': u."""
     a = s.abar[steps - 1]
     if forward == "one_shot":
         return column([np.sqrt(a)], u) * u + column([np.sqrt(1.0 - a)], u) * noise

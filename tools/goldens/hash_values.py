@@ -1,4 +1,4 @@
-"""Reproducible numbers from names: any program that knows the key and the index gets the same value, so nothing need be stored.
+"""Reproducible numbers from names: who knows the key and the index gets the same value, so nothing need be stored.
 
 h(key)   = FNV-1a 64 of the UTF-8 bytes
 mix(z)   = the output function of SplitMix64 after adding its increment
@@ -69,6 +69,6 @@ def fill_network(network):
 
 
 def summary(array, probe_key):
-    """[sum, sum of magnitudes, sum of squares, probe], probe = sum_i a_i v(probe_key, i): one changed value changes it."""
+    """[sum, sum of magnitudes, sum of squares, probe]; probe = sum_i a_i v(probe_key, i) also sees a swap of values."""
     flat = np.asarray(array, dtype=np.float64).reshape(-1)
     return np.array([flat.sum(), np.abs(flat).sum(), (flat * flat).sum(), flat @ values(probe_key, flat.size)])

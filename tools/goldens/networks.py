@@ -1,4 +1,4 @@
-"""The three network families of purescope as plain PyTorch modules. Attribute names give the state-dict keys of the public checkpoints."""
+"""The three network families of purescope as plain PyTorch modules; state-dict keys as in the public checkpoints."""
 import math
 
 import torch
@@ -6,10 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 
-# ---- DDPM U-Net (Ho et al. 2020) --------------------------------------------------------------------------------------
+# ---- DDPM U-Net (Ho et al. 2020) --------------------------------------------------------------------------------
 
 def time_embedding(t, channels, dtype):
-    """[sin(t f_0..), cos(t f_0..)], f_i = exp(-i ln(10000) / (channels/2 - 1)); the table is made in the working precision."""
+    """[sin(t f_0..), cos(t f_0..)], f_i = exp(-i ln(10000) / (channels/2 - 1)); made in the working precision."""
     half = channels // 2
     f = torch.exp(torch.arange(half, dtype=dtype) * (-math.log(10000) / (half - 1)))
     angle = t.to(dtype)[:, None] * f[None, :]
@@ -112,7 +112,7 @@ class DdpmUnet(nn.Module):
                 if size >> level in attn:
                     stage.attn.append(Attention(width, groups))
             up.append(stage)
-        self.up = nn.ModuleList(reversed(up))           # numbered by resolution level, executed from the last to the first
+        self.up = nn.ModuleList(reversed(up))           # numbered by resolution, executed last to first
         self.norm_out = norm(width, groups)
         self.conv_out = nn.Conv2d(width, 3, 3, padding=1)
 
@@ -149,7 +149,7 @@ class DdpmUnet(nn.Module):
         return self.conv_out(F.silu(self.norm_out(h)))
 
 
-# ---- WideResNet (Zagoruyko, Komodakis 2016), as in RobustBench's CIFAR-10 "Standard" ----------------------------------
+# ---- WideResNet (Zagoruyko, Komodakis 2016), as in RobustBench's CIFAR-10 "Standard" ----------------------------
 
 class WideBlock(nn.Module):
     """Pre-activation; where the width changes, the shortcut reads the activated input."""
@@ -194,7 +194,7 @@ class WideResnet(nn.Module):
         return self.fc(F.relu(self.bn1(h)).mean(dim=(2, 3)))
 
 
-# ---- CIFAR ResNet (He et al. 2016, section 4.2) -----------------------------------------------------------------------
+# ---- CIFAR ResNet (He et al. 2016, section 4.2) -----------------------------------------------------------------
 
 class CifarBlock(nn.Module):
     def __init__(self, inputs, outputs, stride):

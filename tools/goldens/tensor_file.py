@@ -1,6 +1,6 @@
 """Reads and writes safetensors files with numpy alone.
 
-Layout: u64 little-endian N, N bytes of JSON {name: {dtype, shape, data_offsets}}, then the row-major data without holes.
+Layout: u64 little-endian N, N bytes of JSON {name: {dtype, shape, data_offsets}}, row-major data without holes.
 """
 import json
 import os
@@ -27,11 +27,11 @@ def read(path):
 
 
 def write(path, tensors, metadata=None):
-    """Writes the tensors in the order given; the file appears under its name only when it is complete."""
+    """Widest types first, which keeps every tensor aligned; the file gets its name only when it is complete."""
     header, blobs, offset = {"__metadata__": metadata or {}}, [], 0
-    for name, values in tensors.items():
+    for name, values in sorted(tensors.items(), key=lambda item: -np.asarray(item[1]).dtype.itemsize):
         values = np.asarray(values)
-        values = values.reshape(values.shape).astype(values.dtype.newbyteorder("<"), order="C")
+        values = values.astype(values.dtype.newbyteorder("<"), order="C")
         blob = values.tobytes()
         header[name] = {"dtype": _NAMES[values.dtype], "shape": list(values.shape),
                         "data_offsets": [offset, offset + len(blob)]}
