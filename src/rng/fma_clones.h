@@ -4,7 +4,7 @@
 #pragma once
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(PURESCOPE_SANITIZED)
-#define PURESCOPE_FMA_CLONES __attribute__((target_clones("arch=haswell", "default")))
+#define PURESCOPE_FMA_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define PURESCOPE_FMA_CLONES
 #endif

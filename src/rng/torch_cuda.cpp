@@ -15,10 +15,16 @@ namespace {
 constexpr int kBlock = 256;  // threads per CUDA block; T is a multiple of it, so a piece of 256 elements has one lane
 constexpr float kTwoPiScaled = 0x1p-32f * static_cast<float>(2.0 * std::numbers::pi);
 
+// The word rounded to float, from its exact halves: CPUs without AVX-512 convert only signed integers in vectors.
+inline float rounded(uint32_t word) {
+  const auto high = static_cast<int32_t>(word >> 16), low = static_cast<int32_t>(word & 0xffff);
+  return std::fma(static_cast<float>(high), 65536.0f, static_cast<float>(low));
+}
+
 // (0, 1] from a word: (float(word) 2^-32 + 2^-33) in one rounding.
 PURESCOPE_FMA_CLONES
-void unit_lanes(const uint32_t* words, float* out, int count) {
-  for (int i = 0; i < count; ++i) out[i] = std::fma(static_cast<float>(words[i]), 0x1p-32f, 0x1p-33f);
+void unit_lanes(const uint32_t* __restrict words, float* __restrict out, int count) {
+  for (int i = 0; i < count; ++i) out[i] = std::fma(rounded(words[i]), 0x1p-32f, 0x1p-33f);
 }
 
 // radius = sqrt(-2 ln u(first)), out = radius sin v or radius cos v, v = 2 pi (second + 1/2) 2^-32.
@@ -28,7 +34,7 @@ void normal_lanes(const uint32_t* first, const uint32_t* second, bool cosine_bra
   unit_lanes(first, u, count);
   log_lanes(u, radius, count);
   for (int i = 0; i < count; ++i) {
-    angle[i] = std::fma(static_cast<float>(second[i]), kTwoPiScaled, kTwoPiScaled / 2.0f);
+    angle[i] = std::fma(rounded(second[i]), kTwoPiScaled, kTwoPiScaled / 2.0f);
     radius[i] = std::sqrt(-2.0f * radius[i]);
   }
   sincos_lanes(angle, sine, cosine, count);

@@ -2,15 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <thread>
 #include <vector>
 
 #include "core/check.h"
 #include "core/hash.h"
-#include "core/parallel.h"
 #include "rng/torch_cpu.h"
 
 using namespace purescope;
@@ -45,9 +45,10 @@ TEST(NoiseMode, ParseAndPrint) {
   EXPECT_EQ(to_string(parse_noise_mode("torch-cuda:sm=80,threads=1536")), "torch-cuda-1:sm=80,threads=1536");
   for (const char* text : {"torch-cuda-1", "torch-cuda-1:sm=72,threads=1024", "torch-cpu", "native"})
     EXPECT_EQ(to_string(parse_noise_mode(text)), text);
-  for (const char* text : {"", "torch", "torch-cuda-2", "torch-cuda:", "torch-cuda:sm=80", "torch-cuda:sm=0,threads=1536",
-                           "torch-cuda:sm=80,threads=128", "torch-cuda:sm=80,threads=1536x", "torch-cuda:sm=-1,threads=512",
-                           "torch-cuda:sm=99999999999,threads=1024", "torch-cpu-1", "Native", "native "})
+  for (const char* text :
+       {"", "torch", "torch-cuda-2", "torch-cuda:", "torch-cuda:sm=80", "torch-cuda:sm=0,threads=1536",
+        "torch-cuda:sm=80,threads=128", "torch-cuda:sm=80,threads=1536x", "torch-cuda:sm=-1,threads=512",
+        "torch-cuda:sm=99999999999,threads=1024", "torch-cpu-1", "Native", "native "})
     EXPECT_EQ(exit_code(text), kUsage) << text;
   EXPECT_FALSE(parse_seed_hash("paper"));
   EXPECT_TRUE(parse_seed_hash("paper-unreduced"));

@@ -1,0 +1,126 @@
+"""Times PyTorch on the networks that purescope runs; one JSON line per row, to be set beside purescope's own numbers.
+
+usage: /usr/bin/python3 tests/bench/pytorch_bench.py [--quick] [--threads 1,2] [--batch 1,8]
+Rows: forward (no graph), forward+input_gradient (parameters frozen, CPU, float32), and a training step.
+Each figure is the median of 5 runs after 2 warm-ups; --quick takes 1 run after 1 warm-up. Hash weights, hash inputs.
+"load" is the one-minute load average before the row: on a busy machine the figures are upper bounds.
+Every thread count runs in a process of its own, since a threaded OpenBLAS reads its count only at the start.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "goldens"))
+import diffusion                                        # noqa: E402
+import hash_values                                      # noqa: E402
+import networks                                         # noqa: E402
+
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def median_seconds(run, warm_ups, repeats):
+    for _ in range(warm_ups):
+        run()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def report(options, network, what, batch, layout, run):
+    load = os.getloadavg()[0]
+    seconds = median_seconds(run, *((1, 1) if options.quick else (2, 5)))
+    print(json.dumps({"network": network, "what": what, "batch": batch, "threads": options.child, "format": layout,
+                      "seconds": round(seconds, 5), "load": round(load, 2), "torch": torch.__version__}), flush=True)
+
+
+def inference_rows(options, name, network, t_of, scale, shift):
+    """Forward, and forward with the gradient of a fixed cotangent in the input."""
+    for p in network.parameters():
+        p.requires_grad_(False)
+    for layout, memory_format in FORMATS.items():
+        network = network.to(memory_format=memory_format)
+        for batch in options.batch:
+            x = torch.from_numpy(hash_values.uniform("input", (batch, 3, 32, 32), scale, shift))
+            x = x.to(memory_format=memory_format)
+            arguments = t_of(batch)
+            with torch.no_grad():
+                cotangent = torch.ones_like(network(x, *arguments))
+
+            def forward():
+                with torch.no_grad():
+                    network(x, *arguments)
+
+            def gradient():
+                v = x.detach().requires_grad_(True)
+                torch.autograd.grad(network(v, *arguments), v, cotangent)
+            report(options, name, "forward", batch, layout, forward)
+            report(options, name, "forward+input_gradient", batch, layout, gradient)
+
+
+def training_rows(options, batch=32):
+    """eps-prediction loss of a small U-Net: noise, forward, backward, Adam. No dropout."""
+    settings = dict(ch=48, mult=(1, 2, 2), blocks=1, attn=(8,), groups=16, size=32)
+    schedule = diffusion.linear_schedule()
+    x = torch.from_numpy(hash_values.uniform("input", (batch, 3, 32, 32)))
+    noise = torch.from_numpy(hash_values.normal("noise", (batch, 3, 32, 32)))
+    k = (torch.arange(batch) * 31) % 1000
+    a = diffusion.column(schedule.abar[k.numpy()], x)
+    for layout, memory_format in FORMATS.items():
+        network = hash_values.fill_network(networks.DdpmUnet(**settings)).train().to(memory_format=memory_format)
+        optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
+
+        def step():
+            u = (a.sqrt() * x + (1.0 - a).sqrt() * noise).to(memory_format=memory_format)
+            optimizer.zero_grad(set_to_none=True)
+            F.mse_loss(network(u, k), noise).backward()
+            optimizer.step()
+        report(options, "ddpm ch=48,mult=1-2-2,blocks=1,attn=8,groups=16,size=32", "training_step", batch, layout, step)
+
+
+def all_rows(options):
+    torch.set_num_threads(options.child)
+    inference_rows(options, "ddpm-cifar10", hash_values.fill_network(networks.DdpmUnet()),
+                   lambda n: (torch.full((n,), 50),), 3 ** 0.5, 0.0)
+    inference_rows(options, "wrn-28-10", hash_values.fill_network(networks.WideResnet()), lambda n: (), 0.5, 0.5)
+    training_rows(options)
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        cpu = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+    capability = torch.__config__.show().split("CPU capability usage: ")[1].split("\n")[0]
+    return {"cpu": cpu, "cores": os.cpu_count(), "pytorch_capability": capability, "torch": torch.__version__}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    numbers = lambda text: [int(v) for v in text.split(",")]        # noqa: E731
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--threads", type=numbers, default=[1, 2])
+    parser.add_argument("--batch", type=numbers, default=[1, 8])
+    parser.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        all_rows(options)
+        return 0
+    print(json.dumps(machine()), flush=True)
+    for threads in options.threads:
+        count = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        done = subprocess.run([sys.executable] + sys.argv + ["--child", str(threads)], env={**os.environ, **count})
+        if done.returncode:
+            return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
