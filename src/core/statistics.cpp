@@ -73,7 +73,8 @@ double mcnemar_exact(int only_first, int only_second) {
 
 std::vector<SurvivalPoint> kaplan_meier(std::vector<Survival> observations) {
   for (const Survival& o : observations) PURESCOPE_REQUIRE(!std::isnan(o.time));
-  std::sort(observations.begin(), observations.end(), [](const Survival& a, const Survival& b) { return a.time < b.time; });
+  std::sort(observations.begin(), observations.end(),
+            [](const Survival& a, const Survival& b) { return a.time < b.time; });
   std::vector<SurvivalPoint> curve;
   double survival = 1;
   for (size_t i = 0; i < observations.size();) {

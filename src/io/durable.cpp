@@ -65,7 +65,8 @@ FileLock::FileLock(const std::string& path, double wait_seconds) {
     if (error == EINTR) continue;
     if (error != EWOULDBLOCK) fail_io("cannot lock", path, error);
     if (std::chrono::steady_clock::now() >= give_up) {
-      fail(kConfigMismatch, "another process is writing to this run", path, "wait until it ends, or choose another --out");
+      fail(kConfigMismatch, "another process is writing to this run", path,
+           "wait until it ends, or choose another --out");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

@@ -9,7 +9,8 @@
 namespace purescope {
 namespace {
 
-[[noreturn]] void refuse(const std::string& text, const std::string& flag, const std::string& why, const std::string& todo) {
+[[noreturn]] void refuse(const std::string& text, const std::string& flag, const std::string& why,
+                         const std::string& todo) {
   fail(kUsage, "\"" + text.substr(0, 60) + "\" " + why, flag, todo);
 }
 
@@ -27,7 +28,8 @@ double read_double(const std::string& part, const std::string& text, const std::
   double value = 0;
   const Reading reading = read(part, value);
   if (reading == Reading::NotANumber) refuse(text, flag, "is not a number", todo);
-  if (reading == Reading::OutOfRange || !std::isfinite(value)) refuse(text, flag, "is outside the range of a double", todo);
+  if (reading == Reading::OutOfRange || !std::isfinite(value))
+    refuse(text, flag, "is outside the range of a double", todo);
   return value;
 }
 
@@ -105,7 +107,8 @@ uint64_t parse_size(const std::string& text, const std::string& flag) {
   const std::string units = "KMGT";
   const size_t unit = text.empty() ? std::string::npos : units.find(text.back());
   const std::string digits = unit == std::string::npos ? text : text.substr(0, text.size() - 1);
-  const double bytes = std::ldexp(read_double(digits, text, flag, todo), unit == std::string::npos ? 0 : 10 * (int(unit) + 1));
+  const double bytes =
+      std::ldexp(read_double(digits, text, flag, todo), unit == std::string::npos ? 0 : 10 * (int(unit) + 1));
   if (!(bytes >= 1 && bytes < 0x1p63) || (unit == std::string::npos && bytes != std::floor(bytes))) {
     refuse(text, flag, "is not a possible size", todo);
   }

@@ -153,7 +153,8 @@ void Journal::load() {
       options_.report("dropped the last record, " + problem.what + ": " + where + "; it is computed again");
     } else if (options_.repair && problem.repairable) {
       save_tail(line.begin);
-      options_.report("moved the file from line " + std::to_string(number) + " on to " + path_ + ".bad: " + problem.what);
+      options_.report("moved the file from line " + std::to_string(number) + " on to " + path_ +
+                      ".bad: " + problem.what);
     } else {
       fail(kBadInput, problem.what, where, problem.todo);
     }
@@ -188,7 +189,8 @@ Journal::Problem Journal::judge(const std::string& line, bool ended, std::string
   if (keys_.count(key)) {
     const size_t first = std::find(order_.begin(), order_.end(), key) - order_.begin();
     if (lines_[first] != line) {
-      return {"two different records for the same image, seed, t and eps (the first is record " + std::to_string(first + 1) + ")",
+      return {"two different records for the same image, seed, t and eps (the first is record " +
+                  std::to_string(first + 1) + ")",
               "decide which is right and remove the other, or use --repair"};
     }
   }
@@ -227,7 +229,8 @@ void Journal::append(const std::string& line_without_crc) {
   const std::string body = line_without_crc.substr(0, line_without_crc.size() - 1);
   const std::string line = body + crc_suffix(body);
   std::string key;
-  const Problem problem = line.find('\n') == std::string::npos ? judge(line, true, key) : Problem{"line break in a record", ""};
+  const Problem problem =
+      line.find('\n') == std::string::npos ? judge(line, true, key) : Problem{"line break in a record", ""};
   if (!problem.what.empty()) fail(kInternal, "record refused: " + problem.what, path_, "this is a bug in purescope");
   if (keys_.count(key)) return;  // the very same record is there already
   write_line(line + "\n");

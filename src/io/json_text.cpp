@@ -17,7 +17,12 @@ constexpr int kMaxDepth = 16;
 size_t utf8_length(std::string_view text, size_t at) {
   auto byte = [&](size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u; };
   const unsigned first = byte(0), second = byte(1);
-  const size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  const size_t length = first < 0x80   ? 1
+                        : first < 0xc2 ? 0
+                        : first < 0xe0 ? 2
+                        : first < 0xf0 ? 3
+                        : first < 0xf5 ? 4
+                                       : 0;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   }
@@ -131,7 +136,8 @@ JsonObject JsonObject::parse(std::string_view text, const std::string& where) {
   try {
     validate(text);
   } catch (const std::exception& error) {
-    fail(kBadInput, std::string("not a valid JSON object: ") + error.what(), where, "restore the file or write it again");
+    fail(kBadInput, std::string("not a valid JSON object: ") + error.what(), where,
+         "restore the file or write it again");
   }
   JsonObject object;
   object.where_ = where;

@@ -59,7 +59,8 @@ class JsonObject {
   const std::string& raw(std::string_view key) const&;               // the text of the value
   const std::string& raw(std::string_view key) && = delete;
   const std::vector<std::pair<std::string, std::string>>& fields() const& { return fields_; }  // key, text; file order
-  const std::vector<std::pair<std::string, std::string>>& fields() && = delete;  // would outlive the object in a for loop
+  const std::vector<std::pair<std::string, std::string>>& fields() && =
+      delete;  // would outlive the object in a for loop
 
  private:
   const std::string* find(std::string_view key) const;

@@ -77,7 +77,9 @@ Progress::Progress(std::string label, int total, int done, ProgressOptions optio
   state_.total = total;
   state_.done = last_done_ = start_ = done;
   if (!options_.clock) {
-    options_.clock = [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+    options_.clock = [] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    };
   }
   // A closed stderr must not stop the run, so the result of the write is not looked at.
   if (!options_.write) options_.write = [](std::string_view text) { (void)write_fully(STDERR_FILENO, text); };

@@ -42,7 +42,10 @@ class Progress {
   // One image took `seconds`. Called by one thread at a time.
   void step(double seconds);
   void step(double seconds, bool robust);  // the same for an attack
-  void count_earlier(int robust, int judged) { state_.robust = robust; state_.judged = judged; }  // from resumed records
+  void count_earlier(int robust, int judged) {
+    state_.robust = robust;
+    state_.judged = judged;
+  }                                        // from resumed records
   void finish();                           // the last line, once
   const ProgressState& state() const { return state_; }
 

@@ -58,7 +58,8 @@ void probe_folder(const std::string& folder) {
   const std::string renamed = name + ".renamed";
   FileHandle file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
   const bool good = file.get() >= 0 && write_fully(file.get(), std::string(size_t(1) << 20, '\0')) &&
-                    ::fsync(file.get()) == 0 && ::close(file.release()) == 0 && ::rename(name.c_str(), renamed.c_str()) == 0;
+                    ::fsync(file.get()) == 0 && ::close(file.release()) == 0 &&
+                    ::rename(name.c_str(), renamed.c_str()) == 0;
   const int error = errno;
   ::unlink(name.c_str());
   ::unlink(renamed.c_str());
@@ -173,7 +174,8 @@ RunDir::RunDir(const std::string& path, const RunDescription& description, const
   resumed_ = std::filesystem::exists(file("header.json"));
   if (resumed_) compare_header(description);
   else if (has_records(path_)) {
-    fail(kBadInput, "there are records but no header", file("header.json"), "restore the header or choose another --out");
+    fail(kBadInput, "there are records but no header", file("header.json"),
+         "restore the header or choose another --out");
   } else write_header(description, {description.program_version});
   if (!sharded) lock_ = std::move(header_lock);
 }
@@ -251,8 +253,10 @@ void RunDir::compare_header(const RunDescription& description) {
   }
   const bool other_numerics = header.get_string("numerics") != description.numerics;
   if (other_numerics && !options_.force_mixed) {
-    fail(kConfigMismatch, "the run was computed with numerics " + header.get_string("numerics") + ", this program has " +
-         description.numerics, where, "use the program that began it, start anew, or --force-mixed (marks the summary)");
+    fail(kConfigMismatch,
+         "the run was computed with numerics " + header.get_string("numerics") + ", this program has " +
+             description.numerics,
+         where, "use the program that began it, start anew, or --force-mixed (marks the summary)");
   }
   mixed_ = header.get_bool("mixed") || other_numerics;
   std::vector<std::string> versions = header.get_strings("versions");

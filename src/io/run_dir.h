@@ -70,7 +70,9 @@ class RunDir {
   JournalOptions journal_options() const;
 
   void write_summary(std::string_view json) const { replace_file(file("summary.json"), std::string(json) + "\n"); }
-  void append_timing(std::string_view json_line) const { append_to_file(file("timing.jsonl"), std::string(json_line) + "\n"); }
+  void append_timing(std::string_view json_line) const {
+    append_to_file(file("timing.jsonl"), std::string(json_line) + "\n");
+  }
   // One line with the time of day into run.log. Does not throw: a failing log must not hide the error it reports.
   void log(std::string_view text) const noexcept;
 

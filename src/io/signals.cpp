@@ -57,7 +57,8 @@ bool print_out(std::string_view text) {
   static std::atomic<bool> closed{false};
   if (closed) return false;
   if (write_fully(STDOUT_FILENO, text)) return true;
-  if (errno != EPIPE) fail(kIoError, "cannot write: " + errno_text(errno), "standard output", "check where it is redirected to");
+  if (errno != EPIPE)
+    fail(kIoError, "cannot write: " + errno_text(errno), "standard output", "check where it is redirected to");
   closed = true;
   return false;
 }

@@ -65,7 +65,8 @@ TEST(Statistics, McnemarIsTheExactBinomialTail) {
     for (int k = 0; 2 * k <= n; ++k) {
       tail += coefficient;
       const double expected = std::min(1., 2 * tail / std::exp2(n));
-      EXPECT_NEAR(mcnemar_exact(k, n - k), expected, 1e-12 * expected) << k << " of " << n;  // lgamma: some ulp of n ln 2
+      EXPECT_NEAR(mcnemar_exact(k, n - k), expected, 1e-12 * expected)
+          << k << " of " << n;  // lgamma: some ulp of n ln 2
       EXPECT_EQ(mcnemar_exact(k, n - k), mcnemar_exact(n - k, k));
       coefficient *= double(n - k) / (k + 1);
     }
@@ -76,7 +77,8 @@ TEST(Statistics, McnemarIsTheExactBinomialTail) {
   EXPECT_GE(mcnemar_exact(0, 5000), 0);  // underflow is a p of zero, not a NaN
 }
 
-// 6-MP arm of the leukaemia trial in Freireich et al. 1963, the textbook example: S(6) = .857, S(10) = .753, S(23) = .448.
+// 6-MP arm of the leukaemia trial in Freireich et al. 1963, the textbook example: S(6) = .857, S(10) = .753, S(23) =
+// .448.
 TEST(Statistics, KaplanMeierGolden) {
   std::vector<Survival> x;
   for (double t : {6., 6., 6., 7., 10., 13., 16., 22., 23.}) x.push_back({t, true});
@@ -88,7 +90,8 @@ TEST(Statistics, KaplanMeierGolden) {
   EXPECT_EQ(curve[0].at_risk, 21);
   EXPECT_EQ(curve[0].events, 3);
   const double expected[] = {.857, .807, .753, .690, .627, .538, .448};
-  for (size_t i = 0; i < curve.size(); ++i) EXPECT_NEAR(curve[i].survival, expected[i], 5e-4);  // printed with 3 decimals
+  for (size_t i = 0; i < curve.size(); ++i)
+    EXPECT_NEAR(curve[i].survival, expected[i], 5e-4);  // printed with 3 decimals
   EXPECT_EQ(survival_at(curve, 5.9), 1);
   EXPECT_EQ(survival_at(curve, 6), curve[0].survival);
   EXPECT_EQ(survival_at(curve, 1000), curve.back().survival);

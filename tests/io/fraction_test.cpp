@@ -19,8 +19,10 @@ TEST(Fraction, IsTheQuotientOfTheTwoDoubles) {
 
 // Case 81 and its relatives.
 TEST(Fraction, RefusesEverythingElse) {
-  for (const char* text : {"8/0", "8/0.0", "0/0", "1e400", "1e-400", "8/1e400", "8/", "/255", "", " 8/255", "8/255 ", "8/255x", "8 / 255",
-                           "8/255/2", "nan", "inf", "-8/255", "8/-255", "-0", "+8", "0x8", "8,255", "1e308/1e-308", "1e-308/1e308"}) {
+  for (const char* text :
+       {"8/0",    "8/0.0",  "0/0",    "1e400",  "1e-400",  "8/1e400", "8/",           "/255",
+        "",       " 8/255", "8/255 ", "8/255x", "8 / 255", "8/255/2", "nan",          "inf",
+        "-8/255", "8/-255", "-0",     "+8",     "0x8",     "8,255",   "1e308/1e-308", "1e-308/1e308"}) {
     std::string message;
     EXPECT_EQ(exit_code_of([&] { parse_fraction(text, "--eps"); }, &message), kUsage) << "\"" << text << "\"";
     EXPECT_NE(message.find("--eps"), std::string::npos);
@@ -31,7 +33,8 @@ TEST(Fraction, RefusesEverythingElse) {
 // Case 82.
 TEST(Fraction, CountsAreAtLeastOne) {
   EXPECT_EQ(parse_count("40", "--steps"), 40);
-  for (const char* text : {"-1", "0", "-40", "40.0", "4e1", "2147483648", "99999999999999999999", "x", "", "40x", "+4"}) {
+  for (const char* text :
+       {"-1", "0", "-40", "40.0", "4e1", "2147483648", "99999999999999999999", "x", "", "40x", "+4"}) {
     EXPECT_EQ(exit_code_of([&] { parse_count(text, "--steps"); }), kUsage) << text;
   }
 }

@@ -15,8 +15,9 @@ namespace {
 TEST(JsonText, WritesOneLineInTheOrderOfTheCalls) {
   const std::string text = JsonLine().add("v", 1).add("b", true).add("s", "a\"b\\c\n\x01").add("d", .1).add("f", .1f)
       .add("seed", UINT64_MAX).add("low", INT64_MIN).raw("list", json_array({"1", "\"x\""})).text();
-  EXPECT_EQ(text, "{\"v\":1,\"b\":true,\"s\":\"a\\\"b\\\\c\\n\\u0001\",\"d\":0.1,\"f\":0.1,\"seed\":18446744073709551615,"
-                  "\"low\":-9223372036854775808,\"list\":[1,\"x\"]}");
+  EXPECT_EQ(text,
+            "{\"v\":1,\"b\":true,\"s\":\"a\\\"b\\\\c\\n\\u0001\",\"d\":0.1,\"f\":0.1,\"seed\":18446744073709551615,"
+            "\"low\":-9223372036854775808,\"list\":[1,\"x\"]}");
   EXPECT_EQ(JsonLine().text(), "{}");
 }
 
@@ -37,7 +38,8 @@ TEST(JsonText, NumbersReadBackToTheSameBits) {
 }
 
 TEST(JsonText, NanAndInfinityAreNull) {
-  for (double value : {std::nan(""), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}) {
+  for (double value :
+       {std::nan(""), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()}) {
     EXPECT_EQ(json_number(value), "null");
   }
   EXPECT_TRUE(std::isnan(JsonObject::parse("{\"x\":null}", "test").get_double("x")));
@@ -62,7 +64,8 @@ TEST(JsonText, AnyBytesCanBeReadBack) {
 
 TEST(JsonText, KeepsTheTextOfEachField) {
   const JsonObject object = JsonObject::parse(
-      " { \"a\" : 1e-05 , \"b\\u0041\":{\"x\":[1, {\"y\":\"}],\\\"\"}]},\n\"c\": [ \"p\", \"q,\" ] ,\"d\":{} } ", "test");
+      " { \"a\" : 1e-05 , \"b\\u0041\":{\"x\":[1, {\"y\":\"}],\\\"\"}]},\n\"c\": [ \"p\", \"q,\" ] ,\"d\":{} } ",
+      "test");
   ASSERT_EQ(object.fields().size(), 4u);
   EXPECT_EQ(object.raw("a"), "1e-05");
   EXPECT_EQ(object.raw("bA"), "{\"x\":[1, {\"y\":\"}],\\\"\"}]}");
@@ -72,8 +75,9 @@ TEST(JsonText, KeepsTheTextOfEachField) {
 }
 
 TEST(JsonText, RefusesWhatIsNotOneObject) {
-  for (const char* text : {"", "[]", "1", "{", "{\"a\":1}x", "{\"a\":1}{\"a\":1}", "{\"a\":1,\"a\":1}", "{\"a\":NaN}", "{'a':1}",
-                           "{\"b\":{\"a\":1,\"a\":2}}", "{\"a\":1e400}", "{\"a\":\"\xff\"}", "{\"a\":1,}", "{\"a\":\"\n\"}"}) {
+  for (const char* text :
+       {"", "[]", "1", "{", "{\"a\":1}x", "{\"a\":1}{\"a\":1}", "{\"a\":1,\"a\":1}", "{\"a\":NaN}", "{'a':1}",
+        "{\"b\":{\"a\":1,\"a\":2}}", "{\"a\":1e400}", "{\"a\":\"\xff\"}", "{\"a\":1,}", "{\"a\":\"\n\"}"}) {
     EXPECT_EQ(exit_code_of([&] { JsonObject::parse(text, "test"); }), kBadInput) << text;
   }
   const std::string deep = "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
@@ -83,7 +87,8 @@ TEST(JsonText, RefusesWhatIsNotOneObject) {
 }
 
 TEST(JsonText, RefusesValuesOfAnotherKind) {
-  const JsonObject o = JsonObject::parse("{\"s\":\"x\",\"i\":-1,\"d\":1.5,\"b\":true,\"big\":18446744073709551616,\"n\":null}", "test");
+  const JsonObject o =
+      JsonObject::parse("{\"s\":\"x\",\"i\":-1,\"d\":1.5,\"b\":true,\"big\":18446744073709551616,\"n\":null}", "test");
   EXPECT_EQ(o.get_int("i"), -1);
   EXPECT_EQ(o.get_double("d"), 1.5);
   EXPECT_TRUE(o.get_bool("b"));

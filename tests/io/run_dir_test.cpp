@@ -81,7 +81,8 @@ TEST(RunDir, EachKeyThatAffectsResultsIsNamedWhenItChanges) {
       continue;
     }
     EXPECT_EQ(code, kConfigMismatch) << original.config[i].key;
-    EXPECT_NE(message.find(original.config[i].key + ": " + original.config[i].value + " -> 77"), std::string::npos) << message;
+    EXPECT_NE(message.find(original.config[i].key + ": " + original.config[i].value + " -> 77"), std::string::npos)
+        << message;
   }
   RunDescription more = original;
   more.config.push_back({"added", "1"});
@@ -148,7 +149,8 @@ TEST(RunDir, ShardsShareAFolderButNotAJournal) {
   RunDir second(path, description(), {.resume = true, .shard = 1, .shards = 2});
   EXPECT_EQ(second.results_file(), "results.0001of0002.jsonl");
   Journal one(first.journal_options()), two(second.journal_options());
-  EXPECT_EQ(exit_code_of([&] { RunDir again(path, description(), {.resume = true, .shard = 1, .shards = 2}); }), kConfigMismatch);
+  EXPECT_EQ(exit_code_of([&] { RunDir again(path, description(), {.resume = true, .shard = 1, .shards = 2}); }),
+            kConfigMismatch);
 }
 
 TEST(RunDir, LeftoversOfAKillGoAway) {
@@ -174,7 +176,8 @@ TEST(RunDir, FullDisk) {
   ScratchFolder scratch;
   const std::string disk = scratch / "disk";
   std::filesystem::create_directory(disk);
-  if (::mount("none", disk.c_str(), "tmpfs", 0, "size=64k") != 0) GTEST_SKIP() << "cannot mount a tmpfs: " << errno_text(errno);
+  if (::mount("none", disk.c_str(), "tmpfs", 0, "size=64k") != 0)
+    GTEST_SKIP() << "cannot mount a tmpfs: " << errno_text(errno);
   std::string message;
   EXPECT_EQ(exit_code_of([&] { RunDir run(disk + "/run", description()); }, &message), kCannotCreate);
   EXPECT_NE(message.find("No space left"), std::string::npos) << message;
@@ -185,7 +188,8 @@ TEST(RunDir, FullDisk) {
   auto fill = [&](int count) {
     Journal journal(options);
     for (int img = 0; img < count; ++img) {
-      const std::string line = JsonLine().add("v", 1).add("run", options.run).add("img", img).add("pad", std::string(1000, 'p')).text();
+      const std::string line =
+          JsonLine().add("v", 1).add("run", options.run).add("img", img).add("pad", std::string(1000, 'p')).text();
       if (!journal.contains(order_key(img, 0, 0, 0))) journal.append(line);
     }
   };

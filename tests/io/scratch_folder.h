@@ -17,7 +17,8 @@ class ScratchFolder {
   // In memory (where the system offers it): for tests that open thousands of files and wait for no disk.
   explicit ScratchFolder(bool in_memory = false) {
     const bool shm = in_memory && ::access("/dev/shm", W_OK) == 0;
-    std::string name = (shm ? std::string("/dev/shm") : std::filesystem::temp_directory_path().string()) + "/purescope-test-XXXXXX";
+    std::string name =
+        (shm ? std::string("/dev/shm") : std::filesystem::temp_directory_path().string()) + "/purescope-test-XXXXXX";
     if (!::mkdtemp(name.data())) fail(kCannotCreate, "cannot create a folder for the test", name, "check TMPDIR");
     path_ = name;
   }
