@@ -3,12 +3,12 @@
 #include <vector>
 
 namespace purescope {
+
 constexpr int kDiffusionSteps = 1000;
 
 // abar[t] = product of (1 - beta_k) for k <= t.
 struct Schedule {
   std::vector<double> beta, abar;
-  int size() const { return static_cast<int>(beta.size()); }
   double abar_before(int t) const { return t > 0 ? abar[t - 1] : 1; }
 };
 
@@ -22,7 +22,7 @@ inline Schedule linear_schedule() {
   return s;
 }
 
-// Respacing (Nichol and Dhariwal 2021): keep the given network indices, re-derive beta_k = 1 - abar[i_k] / abar[i_{k-1}].
+// Respacing (Nichol and Dhariwal 2021): keep the given network indices, derive beta_k = 1 - abar[i_k] / abar[i_{k-1}] again.
 inline Schedule respaced(const Schedule& full, const std::vector<int>& indices) {
   Schedule s;
   double last = 1;

@@ -32,5 +32,14 @@ struct Normalize { float mean[3], std[3]; };
 // y[:, before + k] = x[:, k, ::stride, ::stride]; `before` channels before and after are zero (option A of He et al.).
 struct SubsamplePad { int stride = 2, before = 0, after = 0; };
 
+// One reverse diffusion step from network index `label`, as numbers (computed in double by diffusion/reverse_step):
+//   x0 = to_x0 * x - from_eps * eps, clipped to [-1, 1] if clip;  y = p * x0 + q * x + r * eps + s * z.
+// straight_through: clipped forward, gradient as if not clipped.
+struct ReverseStep {
+  int label = 0;
+  double to_x0 = 0, from_eps = 0, p = 0, q = 0, r = 0, s = 0;
+  bool clip = false, straight_through = false;
+};
+
 }  // namespace PURESCOPE_REAL_NS
 }  // namespace purescope
