@@ -69,8 +69,8 @@ Dataset load_array_pair(const std::string& paths, int64_t first, int64_t count) 
     float& value = data.images[i];
     if (array.dtype == Dtype::U8) value /= 255.0f;
     if (value >= 0 && value <= 1) continue;
-    fail(kBadInput, "image " + std::to_string(first + i / data.image_size()) + " has the value " + std::to_string(value),
-         path, "scale the images to [0, 1]");
+    const std::string image = "image " + std::to_string(first + i / data.image_size());
+    fail(kBadInput, image + " has the value " + std::to_string(value), path, "scale the images to [0, 1]");
   }
   for (int64_t k = first; k < first + count; k++) {
     data.labels.push_back(static_cast<int>(labels[k]));

@@ -50,7 +50,10 @@ std::string content_hash(const Dataset& data) {
 }  // namespace
 
 Dataset load_dataset(const std::string& spec, int64_t first, int64_t count) {
-  if (first < 0) fail(kUsage, "the first image has the negative index " + std::to_string(first), "--data " + spec, "count images from 0");
+  if (first < 0) {
+    fail(kUsage, "the first image has the negative index " + std::to_string(first), "--data " + spec,
+         "count images from 0");
+  }
   Dataset data = load_source(spec, first, count);
   data.sha256 = content_hash(data);
   return data;
