@@ -5,39 +5,41 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "data/dataset.h"
-#include "io/whole_file.h"
+#include "io/atomic_file.h"
 
 namespace purescope {
 namespace {
 
 constexpr size_t kPixels = 3072, kRecord = 1 + kPixels;
-constexpr size_t kMaxFile = size_t{1} << 30;
 const std::vector<std::string> kClassNames = {"airplane", "automobile", "bird",  "cat",  "deer",
                                               "dog",      "frog",       "horse", "ship", "truck"};
 
 struct File {
-  std::string path, name;
-  std::vector<unsigned char> bytes;
+  std::string name;
+  MappedFile bytes;
   int64_t records() const { return static_cast<int64_t>(bytes.size() / kRecord); }
+  const unsigned char* record(int64_t i) const { return bytes.data() + i * kRecord; }
 };
 
 File read_records(const std::string& path) {
-  File file{path, std::filesystem::path(path).filename().string(), read_whole_file(path, kMaxFile)};
-  const std::vector<unsigned char>& b = file.bytes;
-  if (b.empty()) fail(kBadInput, "the file has 0 records", path, "use cifar-10-binary");
-  if (b.size() > 1 && b[0] == 0x1f && b[1] == 0x8b) {
+  File file{std::filesystem::path(path).filename().string(), MappedFile(path)};
+  const unsigned char* b = file.bytes.data();
+  const size_t size = file.bytes.size();
+  if (size == 0) fail(kBadInput, "the file has 0 records", path, "use cifar-10-binary");
+  if (size > 1 && b[0] == 0x1f && b[1] == 0x8b) {
     fail(kBadInput, "this is a gzip archive, not a CIFAR-10 binary file", path, "unpack it first: tar xzf");
   }
-  if (b.size() > 1 && b[0] == 0x80 && b[1] == 0x02) {
+  if (size > 1 && b[0] == 0x80 && b[1] == 0x02) {
     fail(kBadInput, "this is a Python pickle, not a CIFAR-10 binary file", path, "use cifar-10-binary");
   }
-  if (b.size() % kRecord != 0) {
-    fail(kBadInput, "the size " + std::to_string(b.size()) + " is not a multiple of 3073", path,
+  if (size % kRecord != 0) {
+    fail(kBadInput, "the size " + std::to_string(size) + " is not a multiple of 3073", path,
          "use cifar-10-binary (CIFAR-100 and other files have other records)");
   }
   for (int64_t i = 0; i < file.records(); i++) {
-    if (b[i * kRecord] > 9) {
-      fail(kBadInput, "record " + std::to_string(i) + " has label " + std::to_string(b[i * kRecord]) +
+    const int label = file.record(i)[0];
+    if (label > 9) {
+      fail(kBadInput, "record " + std::to_string(i) + " has label " + std::to_string(label) +
            ", labels are 0 to 9", path, "use cifar-10-binary");
     }
   }
@@ -78,7 +80,7 @@ Dataset load_cifar10(const std::string& path, bool train, int64_t first, int64_t
   for (const File& file : files) {
     for (int64_t i = 0; i < file.records(); i++, index++) {
       if (index < first || index >= first + count) continue;
-      records.push_back(&file.bytes[i * kRecord]);
+      records.push_back(file.record(i));
       data.labels.push_back(records.back()[0]);
       data.sources.push_back(file.name + "#" + std::to_string(i));
     }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kDefaultShapes = 100;
 constexpr const char* kSpecs =
-    "use shapes[:SEED], cifar10:FILE.bin or folder, cifar10-train:FOLDER, or folder:FOLDER";
+    "use shapes[:SEED], cifar10:FILE.bin or folder, cifar10-train:FOLDER, folder:FOLDER, or npy:X.npy,LABELS.npy";
 
 uint64_t parse_seed(const std::string& text) {
   uint64_t seed = 0;
@@ -31,10 +31,11 @@ Dataset load_source(const std::string& spec, int64_t first, int64_t count) {
   if (kind == "shapes") {
     return load_shapes(colon == std::string::npos ? 1 : parse_seed(rest), first, count < 0 ? kDefaultShapes : count);
   }
-  const bool known = kind == "cifar10" || kind == "cifar10-train" || kind == "folder";
+  const bool known = kind == "cifar10" || kind == "cifar10-train" || kind == "folder" || kind == "npy";
   if (!known) fail(kUsage, "unknown source of images \"" + kind + "\"", "--data " + spec, kSpecs);
   if (rest.empty()) fail(kUsage, "a path is missing after \"" + kind + ":\"", "--data " + spec, kSpecs);
   if (kind == "folder") return load_image_folder(rest, first, count);
+  if (kind == "npy") return load_array_pair(rest, first, count);
   return load_cifar10(rest, kind == "cifar10-train", first, count);
 }
 
@@ -49,7 +50,10 @@ std::string content_hash(const Dataset& data) {
 }  // namespace
 
 Dataset load_dataset(const std::string& spec, int64_t first, int64_t count) {
-  if (first < 0) fail(kUsage, "the first image has the negative index " + std::to_string(first), "--data " + spec, "count images from 0");
+  if (first < 0) {
+    fail(kUsage, "the first image has the negative index " + std::to_string(first), "--data " + spec,
+         "count images from 0");
+  }
   Dataset data = load_source(spec, first, count);
   data.sha256 = content_hash(data);
   return data;

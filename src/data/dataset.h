@@ -26,8 +26,9 @@ struct Dataset {
 //                      means 100. Convention: train on seed 0, test on seed 1.
 //   cifar10:PATH       CIFAR-10 binary file, or a folder with test_batch.bin
 //   cifar10-train:DIR  data_batch_1.bin to data_batch_5.bin of a folder, in this order
-//   folder:DIR         DIR/CLASS/*.jpg|jpeg|png (any case), all of one size; classes are the sorted folder names. Order:
+//   folder:DIR         DIR/CLASS/*.jpg, jpeg, png (any case), all of one size; classes: the sorted folder names. Order:
 //                      the first image of every class, then the second of every class, and so on.
+//   npy:X.npy,LABELS.npy  [N, 3, height, width] floats in [0, 1] or bytes (divided by 255), and N class numbers
 // Errors: 2 unknown kind of source or bad seed; 65 damaged, or fewer images than asked for; 66 missing.
 Dataset load_dataset(const std::string& spec, int64_t first, int64_t count);
 
@@ -38,5 +39,6 @@ int64_t resolve_count(int64_t first, int64_t count, int64_t available, const std
 Dataset load_shapes(uint64_t seed, int64_t first, int64_t count);
 Dataset load_cifar10(const std::string& path, bool train, int64_t first, int64_t count);
 Dataset load_image_folder(const std::string& folder, int64_t first, int64_t count);
+Dataset load_array_pair(const std::string& paths, int64_t first, int64_t count);
 
 }  // namespace purescope

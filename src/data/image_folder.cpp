@@ -35,8 +35,12 @@ std::vector<std::string> sorted_names(const std::string& folder) {
   if (error == std::errc::no_such_file_or_directory) {
     fail(kMissingInput, "the folder does not exist", folder, "check the path");
   }
-  if (error == std::errc::permission_denied) fail(kPermission, "the folder is not readable", folder, "check permissions");
-  if (error) fail(kBadInput, "cannot list the folder (" + error.message() + ")", folder, "give a folder of class folders");
+  if (error == std::errc::permission_denied) {
+    fail(kPermission, "the folder is not readable", folder, "check its permissions");
+  }
+  if (error) {
+    fail(kBadInput, "cannot list the folder (" + error.message() + ")", folder, "give a folder of class folders");
+  }
   std::sort(names.begin(), names.end());
   return names;
 }

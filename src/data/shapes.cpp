@@ -83,16 +83,13 @@ ShapeLatent shape_latent(uint64_t seed, int64_t index) {
   z.y = draw(6.5, 9.5);
   z.scale = draw(3.4, 4.8);
   z.rotation = draw(0, 2 * kPi);
-  // One channel has the full contrast, the others a part of it; where a step leaves the colour range it goes the other
-  // way, which is always possible because the largest contrast is half the range.
+  // One channel has the full contrast, the others a part of it. The background is uniform where both colours fit.
   const double contrast = draw(kShapeContrastMin, kShapeContrastMax);
   const int main_channel = static_cast<int>(draw(0, 3));
   for (int c = 0; c < 3; c++) {
-    z.background[c] = draw(kShapeColourMin, kShapeColourMax);
     const double part = draw(-1, 1);
-    double step = contrast * (c != main_channel ? part : part < 0 ? -1 : 1);
-    const double colour = z.background[c] + step;
-    if (colour < kShapeColourMin || colour > kShapeColourMax) step = -step;
+    const double step = contrast * (c != main_channel ? part : part < 0 ? -1 : 1);
+    z.background[c] = draw(kShapeColourMin - std::min(step, 0.0), kShapeColourMax - std::max(step, 0.0));
     z.foreground[c] = std::clamp(z.background[c] + step, kShapeColourMin, kShapeColourMax);
   }
   return z;

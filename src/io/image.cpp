@@ -1,7 +1,8 @@
 #include "io/image.h"
 
+#include "core/check.h"
+#include "io/atomic_file.h"
 #include "io/image_scan.h"
-#include "io/whole_file.h"
 
 namespace purescope {
 
@@ -16,7 +17,13 @@ Image decode_image(const std::vector<unsigned char>& bytes, const std::string& w
   return decode_image_stb(bytes, where);
 }
 
-Image read_image(const std::string& path) { return decode_image(read_whole_file(path, kMaxImageBytes), path); }
+Image read_image(const std::string& path) {
+  const MappedFile file(path);
+  if (file.size() > kMaxImageBytes) {
+    fail(kBadInput, "the image file has more than 256 MiB", path, "scale the image down");
+  }
+  return decode_image({file.data(), file.data() + file.size()}, path);
+}
 
 std::string image_decoder_names() {
   std::string png = "stb_image", jpeg = png;

@@ -47,7 +47,8 @@ bool decode(Session& s, const unsigned char* data, size_t size, const ImageHeade
   jpeg_read_header(&s.jpeg, TRUE);
   s.jpeg.out_color_space = s.jpeg.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
   jpeg_start_decompress(&s.jpeg);
-  if (s.jpeg.output_width != JDIMENSION(header.width) || s.jpeg.output_height != JDIMENSION(header.height)) return false;
+  if (s.jpeg.output_width != JDIMENSION(header.width)) return false;
+  if (s.jpeg.output_height != JDIMENSION(header.height)) return false;
   const size_t pixels = s.jpeg.output_width;
   while (s.jpeg.output_scanline < s.jpeg.output_height) {
     unsigned char* row = out + s.jpeg.output_scanline * 3 * pixels;

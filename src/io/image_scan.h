@@ -15,8 +15,8 @@ struct ImageHeader {
 };
 
 // Walks the chunks of a PNG or the marker segments of a JPEG and refuses (65): an empty file, an unknown format, sizes
-// over the limits of image.h, a file that ends early, a wrong checksum (PNG), a Huffman table with more than 256 symbols,
-// CMYK, arithmetic or lossless coding (JPEG).
+// over the limits of image.h, a file that ends early, a wrong checksum (PNG), a Huffman table with more than 256
+// symbols, CMYK, arithmetic or lossless coding (JPEG).
 ImageHeader scan_image(const std::vector<unsigned char>& bytes, const std::string& where);
 
 // A decoder's complaint as an error (65) with a hint.

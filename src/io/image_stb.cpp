@@ -27,8 +27,8 @@
 #include <memory>
 
 #include "core/check.h"
+#include "io/atomic_file.h"
 #include "io/image_scan.h"
-#include "io/whole_file.h"
 
 namespace purescope {
 
@@ -52,7 +52,7 @@ void write_png(const std::string& path, const Image& image) {
   const std::unique_ptr<unsigned char, void (*)(void*)> png(
       stbi_write_png_to_mem(image.rgb.data(), 3 * image.width, image.width, image.height, 3, &size), std::free);
   if (!png) fail(kIoError, "not enough memory to write a PNG", path, "write a smaller image");
-  write_whole_file(path, png.get(), static_cast<size_t>(size));
+  write_file_atomic(path, {{png.get(), static_cast<size_t>(size)}});
 }
 
 }  // namespace purescope

@@ -1,9 +1,9 @@
 #include "data/dataset.h"
 
-#include <cstring>
+#include <cmath>
 
-#include "io/image.h"
 #include "io/image_makers.h"
+#include "io/npy.h"
 
 using namespace purescope;
 using namespace makers;
@@ -56,7 +56,7 @@ TEST(Cifar10, ReadsTrainingBatches) {
   EXPECT_EQ(data.sources[3], "data_batch_3.bin#0");
   expect_error([&] { load_dataset("cifar10-train:" + folder.path(), 0, 11); }, 65, "11 images");
   std::filesystem::remove(folder / "data_batch_4.bin");
-  expect_error([&] { load_dataset("cifar10-train:" + folder.path(), 0, 1); }, 66, "does not exist");
+  expect_error([&] { load_dataset("cifar10-train:" + folder.path(), 0, 1); }, 66, "cannot open");
 }
 
 // Cases 42 to 46 of bad CIFAR files, and their neighbours.
@@ -84,14 +84,14 @@ TEST(Cifar10, RefusesBadFiles) {
   }
   const std::string path = folder.write("good.bin", good);
   EXPECT_EQ(load_dataset("cifar10:" + path, 0, 2).count(), 2) << "the unharmed file must be read";
-  expect_error([&] { load_dataset("cifar10:" + folder / "none.bin", 0, 1); }, 66, "does not exist");
-  expect_error([&] { load_dataset("cifar10:" + folder.path(), 0, 1); }, 66, "does not exist");
+  expect_error([&] { load_dataset("cifar10:" + folder / "none.bin", 0, 1); }, 66, "cannot open");
+  expect_error([&] { load_dataset("cifar10:" + folder.path(), 0, 1); }, 66, "cannot open");
   expect_error([&] { load_dataset("cifar10-train:" + path, 0, 1); }, 65, "folder");
 }
 
 TEST(Dataset, RefusesUnknownSpecs) {
   for (const char* spec : {"", "imagenet", "cifar", "shapes:", "shapes:-1", "shapes:x", "shapes:18446744073709551616",
-                           "folder:", "cifar10", "cifar100:x"}) {
+                           "folder:", "cifar10", "cifar100:x", "npy:x.npy", "npy:x.npy,", "npy:,y.npy"}) {
     SCOPED_TRACE(spec);
     expect_error([&] { load_dataset(spec, 0, 1); }, 2, "");
   }
@@ -140,8 +140,8 @@ TEST(ImageFolder, RefusesBadFolders) {
   folder.write("no_images/b/1.txt", {'n'});
   folder.write("no_classes/1.png", flat_png(8, 1));
   const std::string file = folder.write("file", {'n'});
-  expect_error([&] { load("loop"); }, 65, "link");
-  expect_error([&] { load("directory"); }, 65, "this is a folder");
+  expect_error([&] { load("loop"); }, 65, "symbolic links");
+  expect_error([&] { load("directory"); }, 65, "this is a directory");
   expect_error([&] { load("sizes"); }, 65, "the image is 9x9, but a/1.png is 8x8");
   expect_error([&] { load("damaged"); }, 65, "not a PNG or JPEG");
   expect_error([&] { load("no_images"); }, 65, "the class folder has no");
@@ -150,4 +150,49 @@ TEST(ImageFolder, RefusesBadFolders) {
   expect_error([&] { load("missing"); }, 66, "does not exist");
   expect_error([&] { load_dataset("folder:" + folder / "sizes", 0, 3); }, 65, "asked for 3 images");
   EXPECT_EQ(load_dataset("folder:" + folder / "sizes", 0, 1).count(), 1) << "only the images asked for are read";
+}
+
+TEST(ArrayPair, ReadsImagesAndLabels) {
+  const TempFolder folder;
+  std::vector<float> x(4 * 3 * 2 * 5);
+  for (size_t i = 0; i < x.size(); i++) x[i] = float(i) / float(x.size());
+  const std::vector<int64_t> y = {2, 0, 6, 1};
+  write_npy(folder / "x.npy", {4, 3, 2, 5}, x.data());
+  write_npy(folder / "y.npy", {4}, y.data());
+  const Dataset data = load_dataset("npy:" + folder / "x.npy" + "," + folder / "y.npy", 1, 2);
+  ASSERT_EQ(data.count(), 2);
+  EXPECT_EQ(data.height, 2);
+  EXPECT_EQ(data.width, 5);
+  EXPECT_EQ(data.classes, 7);
+  EXPECT_EQ(data.labels, (std::vector<int>{0, 6}));
+  EXPECT_EQ(data.sources[1], "x.npy#2");
+  EXPECT_EQ(data.images, std::vector<float>(x.begin() + 30, x.begin() + 90));
+}
+
+TEST(ArrayPair, RefusesWhatDoesNotFit) {
+  const TempFolder folder;
+  const std::vector<int64_t> y = {2, 0}, negative = {0, -1};
+  std::vector<float> x(2 * 3 * 2 * 2, 0.5f);
+  write_npy(folder / "y.npy", {2}, y.data());
+  write_npy(folder / "negative.npy", {2}, negative.data());
+  write_npy(folder / "table.npy", {1, 2}, y.data());
+  write_npy(folder / "x.npy", {2, 3, 2, 2}, x.data());
+  write_npy(folder / "hwc.npy", {2, 2, 2, 3}, x.data());
+  write_npy(folder / "floats.npy", {2}, x.data());
+  x[13] = 1.5f;
+  write_npy(folder / "big.npy", {2, 3, 2, 2}, x.data());
+  x[13] = std::nanf("");
+  write_npy(folder / "nan.npy", {2, 3, 2, 2}, x.data());
+  const auto load = [&](const std::string& images, const std::string& labels, int count) {
+    return load_dataset("npy:" + folder / images + "," + folder / labels, 0, count);
+  };
+  expect_error([&] { load("hwc.npy", "y.npy", 1); }, 65, "expected [N, 3, height, width]");
+  expect_error([&] { load("x.npy", "table.npy", 1); }, 65, "expected [2]");
+  expect_error([&] { load("x.npy", "floats.npy", 1); }, 65, "");
+  expect_error([&] { load("x.npy", "negative.npy", 1); }, 65, "label 1 is -1");
+  expect_error([&] { load("big.npy", "y.npy", 2); }, 65, "image 1 has the value 1.5");
+  expect_error([&] { load("nan.npy", "y.npy", 2); }, 65, "image 1 has the value nan");
+  expect_error([&] { load("x.npy", "y.npy", 3); }, 65, "there are 2");
+  expect_error([&] { load("none.npy", "y.npy", 1); }, 66, "");
+  EXPECT_EQ(load("x.npy", "y.npy", -1).count(), 2);
 }

@@ -67,8 +67,8 @@ double roughness(const Render& draw) {
 
 // The pictures and labels are pinned to the bit: they must be the same on every machine and compiler.
 TEST(Shapes, AreTheSameEverywhere) {
-  EXPECT_EQ(load_dataset("shapes:1", 0, 64).sha256, "c97ba4194f781eb4d1f4c7b293c24f1c72427f539bdecc01e2904d5a805746ca");
-  EXPECT_NE(load_dataset("shapes:0", 0, 64).sha256, "c97ba4194f781eb4d1f4c7b293c24f1c72427f539bdecc01e2904d5a805746ca");
+  EXPECT_EQ(load_dataset("shapes:1", 0, 64).sha256, "aceb83c985a7cdec6fca1364b48a12037103f0e75a94dbeebabc8fff0c0307f4");
+  EXPECT_NE(load_dataset("shapes:0", 0, 64).sha256, "aceb83c985a7cdec6fca1364b48a12037103f0e75a94dbeebabc8fff0c0307f4");
 }
 
 TEST(Shapes, DependOnSeedAndIndexOnly) {
@@ -131,13 +131,13 @@ TEST(Shapes, StayInTheirRanges) {
   for (int count : per_class) EXPECT_EQ(count, 1000);
 }
 
-// Slopes exist and are continuous. Along the rotation, the steepest latent: lever arm 7 pixels, contrast 0.35, edge of
-// width 2 (s'' <= 5.8) and corner rounding 0.3 give second derivatives below 49 * 0.35 * (5.8 / 4 + 1.9 / 2 / 0.6) = 52
+// Slopes exist and are continuous. Along the rotation, the steepest latent: lever arm 7 pixels, contrast 0.5, edge of
+// width 2 (s'' <= 5.8) and corner rounding 0.3 give second derivatives below 49 * 0.5 * (5.8 / 4 + 1.9 / 2 / 0.6) = 74
 // at one corner, and twice that is the bar for a step of 1e-3. A hard edge must fail it.
 TEST(Shapes, AreSmoothInEveryLatent) {
   const double smooth = roughness(render);
   EXPECT_GT(smooth, 0);
-  EXPECT_TRUE(smooth < 0.1) << smooth;
+  EXPECT_TRUE(smooth < 0.15) << smooth;
   const auto hard = [](const ShapeLatent& z) {
     Picture picture = render(z);
     for (int i = 0; i < kShapeValues; i++) {
