@@ -20,6 +20,7 @@ void Net::plan(int batch, Mode mode, bool keep_everything) {
   plan_ = make_plan(model_, batch, mode, keep_everything);
   if (arena_.size() < plan_.arena) { arena_ = Buffer(); arena_ = Buffer(plan_.arena); }
   if (mode == Mode::Training && !grads_) grads_ = std::make_unique<Params>(model_);
+  base_ = arena_.data();
   batch_ = batch;
 }
 
@@ -31,17 +32,17 @@ void Net::set_batch(int batch) {
 View Net::slot(size_t offset, int id) const {
   PURESCOPE_REQUIRE(offset != kNoSlot);
   const ValueInfo& v = model_.values[id];
-  return {arena_.data() + offset, batch_, v.c, v.h, v.w};
+  return {base_ + offset, batch_, v.c, v.h, v.w};
 }
 
 View Net::saved(int step) const {
   if (plan_.saved[step] == kNoSlot) return {};
-  return {arena_.data() + plan_.saved[step], batch_, model_.steps[step].saved, 1, 1};
+  return {base_ + plan_.saved[step], batch_, model_.steps[step].saved, 1, 1};
 }
 
 View Net::scratch(const BackwardLine& line, int k) const {
   const ValueInfo& v = model_.values[model_.steps[line.step].in[k]];
-  return {arena_.data() + plan_.scratch[k], batch_, v.c, v.h, v.w};
+  return {base_ + plan_.scratch[k], batch_, v.c, v.h, v.w};
 }
 
 View Net::param_grad(const Step& s, int k) const {
@@ -143,7 +144,7 @@ void Net::check_red_zones(const char* when) const {
       const ValueInfo& info = model_.values[v];
       const size_t count = (static_cast<size_t>(info.c) * info.h * info.w * plan_.batch + 15) / 16 * 16;
       for (size_t i = 0; i < 16; ++i)
-        if (!std::isnan(arena_.data()[offset + count + i]))
+        if (!std::isnan(base_[offset + count + i]))
           fail(kInternal, std::string("a step wrote past the end of value ") + std::to_string(v), std::string(when) + " of " + model_.arch,
                "this is a bug in purescope; please report it");
     }

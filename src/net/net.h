@@ -19,6 +19,9 @@ class Net {
   // Uses only the first `batch` images of the plan (1 <= batch <= the planned one).
   void set_batch(int batch);
   int batch() const { return batch_; }
+  // Works in this memory (current_plan().arena reals) instead of the net's own; nullptr: back to the own. What an earlier pass left in
+  // either arena stays there, so a backward pass can follow later.
+  void use_arena(const Buffer* arena) { base_ = arena ? arena->data() : arena_.data(); }
 
   View input() const { return value(model_.input); }     // [n, c, h, w], written by the caller before forward()
   void set_time(double t);                                // the same t for all images (networks without a time input ignore it)
@@ -60,6 +63,7 @@ class Net {
   std::unique_ptr<Params> grads_;
   Plan plan_;
   Buffer arena_;
+  real* base_ = nullptr;   // start of the arena in use
   int batch_ = 0;
 };
 
