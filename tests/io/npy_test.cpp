@@ -90,6 +90,8 @@ TEST(Npy, EveryTruncationIsRefused) {
   bytes::expect_all_truncations_refused(npy(kDict, std::string(8, '\0'), 2), open_npy);
 }
 
+TEST(Npy, ChangedBytesNeverCrash) { bytes::expect_all_mutations_survived(npy(kDict, std::string(8, '\0')), open_npy); }
+
 TEST(ReadArray, NamesAFileOrATensorInAFile) {
   bytes::Folder folder;
   const float f[2] = {1, 2};

@@ -182,6 +182,10 @@ TEST(Safetensors, EveryTruncationIsRefused) {
   bytes::expect_all_truncations_refused(two(R"(,"__metadata__":{"k":"v"})"), open_file);
 }
 
+TEST(Safetensors, ChangedBytesNeverCrash) {
+  bytes::expect_all_mutations_survived(two(R"(,"__metadata__":{"k":"v"})"), open_file);
+}
+
 TEST(Safetensors, TypesWithoutNumbersAreListedButNotRead) {
   bytes::Folder folder;
   Safetensors file(folder.put("x", safetensors(R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},)"
