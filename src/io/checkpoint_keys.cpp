@@ -10,7 +10,9 @@ namespace purescope {
 
 namespace {
 
-bool starts_with(const std::string& text, const std::string& start) { return text.compare(0, start.size(), start) == 0; }
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.compare(0, start.size(), start) == 0;
+}
 
 // "ema.shadow_params.3": a list entry has no name of its own.
 bool is_unnamed(const std::string& name) {
@@ -20,14 +22,16 @@ bool is_unnamed(const std::string& name) {
 
 bool has_section(const Checkpoint& c, const std::string& section) {
   if (std::find(c.sections.begin(), c.sections.end(), section) == c.sections.end()) return false;
-  return std::any_of(c.tensors.begin(), c.tensors.end(), [&](const auto& t) { return starts_with(t.name, section + "."); });
+  return std::any_of(c.tensors.begin(), c.tensors.end(),
+                     [&](const auto& t) { return starts_with(t.name, section + "."); });
 }
 
 std::string choose(const Checkpoint& c, const std::string& take) {
   const std::vector<std::string> known = {"state_dict", "model", "ema"};
   if (take != "auto") {
     if (std::find(known.begin(), known.end(), take) == known.end())
-      fail(kUsage, "unknown part of a checkpoint: " + printable(take), c.path, "take auto, state_dict, model, ema or none");
+      fail(kUsage, "unknown part of a checkpoint: " + printable(take), c.path,
+           "take auto, state_dict, model, ema or none");
     if (has_section(c, take)) return take;
     std::string list;
     for (const std::string& s : c.sections) list.append(list.empty() ? "" : ", ").append(printable(s));

@@ -60,7 +60,11 @@ class Collector {
         return;
       case PickleKind::Tuple: case PickleKind::List: case PickleKind::Dict: case PickleKind::OrderedDict:
       case PickleKind::Object: break;
-      case PickleKind::None: case PickleKind::Bool: case PickleKind::Int: case PickleKind::BigInt: case PickleKind::Float:
+      case PickleKind::None:
+      case PickleKind::Bool:
+      case PickleKind::Int:
+      case PickleKind::BigInt:
+      case PickleKind::Float:
       case PickleKind::String: case PickleKind::Name: case PickleKind::Storage: return;
     }
     if (depth == kMaxDepth) refuse("nested deeper than 64 levels", name);

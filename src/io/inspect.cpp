@@ -32,7 +32,8 @@ Summary summarize_safetensors(const std::string& path) {
     s.lines.push_back({t.name, t.dtype, t.shape});
     if (!dtype_is_float(t.dtype)) continue;
     if (const size_t bad = count_nonfinite(file, t))
-      s.notes.push_back("warning     " + printable(t.name) + " holds " + std::to_string(bad) + " NaN or infinite values");
+      s.notes.push_back("warning     " + printable(t.name) + " holds " + std::to_string(bad) +
+                        " NaN or infinite values");
   }
   return s;
 }
@@ -52,7 +53,9 @@ Summary summarize_checkpoint(const std::string& path) {
 
 // safetensors has no magic bytes, so it is what remains.
 Summary summarize(const MappedFile& file) {
-  const auto starts = [&](const char* text, size_t n) { return file.size() >= n && std::memcmp(file.data(), text, n) == 0; };
+  const auto starts = [&](const char* text, size_t n) {
+    return file.size() >= n && std::memcmp(file.data(), text, n) == 0;
+  };
   if (starts("\x93NUMPY", 6)) return summarize_npy(file.path());
   const bool tar = file.size() >= 262 && std::memcmp(file.data() + 257, "ustar", 5) == 0;
   if (starts("PK\3\4", 4) || starts("\x80\2\x8a\x0a", 4) || tar) return summarize_checkpoint(file.path());
@@ -71,9 +74,10 @@ std::string inspect_text(const std::string& path) {
     values += count;
     width = std::max(width, printable(line.name, 1024).size());
   }
-  std::string text = "file        " + path + "\nformat      " + s.format + "\nbytes       " + std::to_string(file.size()) +
-                     "\nsha256      " + sha256_hex(file.data(), file.size()) + "\ntensors     " +
-                     std::to_string(s.lines.size()) + "\nparameters  " + std::to_string(values) + "\n";
+  std::string text = "file        " + path + "\nformat      " + s.format + "\nbytes       " +
+                     std::to_string(file.size()) + "\nsha256      " + sha256_hex(file.data(), file.size()) +
+                     "\ntensors     " + std::to_string(s.lines.size()) + "\nparameters  " + std::to_string(values) +
+                     "\n";
   for (const std::string& note : s.notes) text += note + "\n";
   for (const Line& line : s.lines) {
     std::string name = printable(line.name, 1024), type = dtype_name(line.dtype);

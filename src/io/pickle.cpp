@@ -17,16 +17,17 @@ const size_t kMaxNodes = 16'000'000, kMaxItems = 32'000'000;
 struct OpcodeName { unsigned char code; const char* name; };
 const OpcodeName kOpcodes[] = {
     {0x80, "PROTO"}, {'c', "GLOBAL"}, {'q', "BINPUT"}, {'r', "LONG_BINPUT"}, {'h', "BINGET"}, {'j', "LONG_BINGET"},
-    {')', "EMPTY_TUPLE"}, {'}', "EMPTY_DICT"}, {']', "EMPTY_LIST"}, {'(', "MARK"}, {'t', "TUPLE"}, {0x85, "TUPLE1"},
-    {0x86, "TUPLE2"}, {0x87, "TUPLE3"}, {'R', "REDUCE"}, {'X', "BINUNICODE"}, {'U', "SHORT_BINSTRING"}, {'T', "BINSTRING"},
+    {')', "EMPTY_TUPLE"}, {'}', "EMPTY_DICT"}, {']', "EMPTY_LIST"}, {'(', "MARK"}, {'t', "TUPLE"}, {0x85, "TUPLE1"}, {0x86, "TUPLE2"},
+    {0x87, "TUPLE3"}, {'R', "REDUCE"}, {'X', "BINUNICODE"}, {'U', "SHORT_BINSTRING"}, {'T', "BINSTRING"},
     {'J', "BININT"}, {'K', "BININT1"}, {'M', "BININT2"}, {'G', "BINFLOAT"}, {'Q', "BINPERSID"}, {0x88, "NEWTRUE"},
-    {0x89, "NEWFALSE"}, {'N', "NONE"}, {'s', "SETITEM"}, {'u', "SETITEMS"}, {'a', "APPEND"}, {'e', "APPENDS"}, {'b', "BUILD"},
-    {0x8a, "LONG1"}, {'.', "STOP"}, {0x81, "NEWOBJ"},
+    {0x89, "NEWFALSE"}, {'N', "NONE"}, {'s', "SETITEM"}, {'u', "SETITEMS"}, {'a', "APPEND"}, {'e', "APPENDS"},
+    {'b', "BUILD"}, {0x8a, "LONG1"}, {'.', "STOP"}, {0x81, "NEWOBJ"},
     // Known, never allowed.
-    {0x93, "STACK_GLOBAL"}, {0x8c, "SHORT_BINUNICODE"}, {0x94, "MEMOIZE"}, {0x95, "FRAME"}, {0x92, "NEWOBJ_EX"}, {'i', "INST"},
-    {'o', "OBJ"}, {'P', "PERSID"}, {0x82, "EXT1"}, {0x83, "EXT2"}, {0x84, "EXT4"}, {0x8b, "LONG4"}, {'0', "POP"}, {'1', "POP_MARK"},
-    {'2', "DUP"}, {'I', "INT"}, {'L', "LONG"}, {'F', "FLOAT"}, {'S', "STRING"}, {'V', "UNICODE"}, {'p', "PUT"}, {'g', "GET"},
-    {'d', "DICT"}, {'l', "LIST"}, {'B', "BINBYTES"}, {'C', "SHORT_BINBYTES"}};
+    {0x93, "STACK_GLOBAL"}, {0x8c, "SHORT_BINUNICODE"}, {0x94, "MEMOIZE"}, {0x95, "FRAME"}, {0x92, "NEWOBJ_EX"},
+    {'i', "INST"}, {'o', "OBJ"}, {'P', "PERSID"}, {0x82, "EXT1"}, {0x83, "EXT2"}, {0x84, "EXT4"}, {0x8b, "LONG4"},
+    {'0', "POP"}, {'1', "POP_MARK"}, {'2', "DUP"}, {'I', "INT"}, {'L', "LONG"}, {'F', "FLOAT"}, {'S', "STRING"},
+    {'V', "UNICODE"}, {'p', "PUT"}, {'g', "GET"}, {'d', "DICT"}, {'l', "LIST"}, {'B', "BINBYTES"},
+    {'C', "SHORT_BINBYTES"}};
 
 std::string opcode_name(unsigned char code) {
   for (const OpcodeName& row : kOpcodes)
@@ -195,7 +196,8 @@ class Machine {
   void build() {
     const PickleValue state = pop(), target = top();
     if (target.kind == PickleKind::OrderedDict) return;
-    if (target.kind != PickleKind::Object || !is_dict(state.kind)) refuse_pickle("BUILD of something that is not an OrderedDict");
+    if (target.kind != PickleKind::Object || !is_dict(state.kind))
+      refuse_pickle("BUILD of something that is not an OrderedDict");
     const std::vector<PickleValue> items = p_.lists[state.index];
     count_items(items.size());
     auto& bag = p_.lists[target.index];
@@ -241,7 +243,11 @@ class Machine {
       case 0x89: push_integer(PickleKind::Bool, 0); break;
       case 'N': push(PickleValue()); break;
       case 'Q': push(load_storage(p_, pop(), rules_)); break;
-      case 'R': { const PickleValue arguments = pop(), function = pop(); push(call_name(p_, function, arguments, rules_)); break; }
+      case 'R': {
+        const PickleValue arguments = pop(), function = pop();
+        push(call_name(p_, function, arguments, rules_));
+        break;
+      }
       case 's': { const PickleValue value = pop(), key = pop(); count_items(2); set_items({key, value}); break; }
       case 'u': set_items(pop_mark()); break;
       case 'a': { const PickleValue value = pop(); count_items(1); append({value}); break; }
@@ -279,7 +285,8 @@ const PickleValue* Pickle::get(const PickleValue& dict, const char* key) const {
   return nullptr;
 }
 
-Pickle read_pickle(const unsigned char* data, size_t size, size_t begin, const PickleRules& rules, const std::string& where) {
+Pickle read_pickle(const unsigned char* data, size_t size, size_t begin, const PickleRules& rules,
+                   const std::string& where) {
   Machine machine(data, size, begin, rules);
   try {
     return machine.run();

@@ -1,5 +1,5 @@
-// A reader of the pickles inside PyTorch checkpoints that has nothing to call: a closed list of opcodes builds plain data,
-// names stay text, and the handful of calls a state dict needs are cases of a switch. Everything else is refused.
+// A reader of the pickles inside PyTorch checkpoints that has nothing to call: a closed list of opcodes builds plain
+// data, names stay text, and the handful of calls a state dict needs are cases of a switch. Everything else is refused.
 // Opcodes: Python's Lib/pickletools.py; meaning of the persistent ids: torch/serialization.py.
 #pragma once
 #include <cstdint>
@@ -42,7 +42,8 @@ struct TensorRef {
 
 struct Pickle {
   std::vector<std::string> strings;             // String, Name ("module name"), BigInt (little-endian two's complement)
-  std::vector<std::vector<PickleValue>> lists;  // Tuple, List; Dict, OrderedDict and Object as key, value, key, value, ...
+  std::vector<std::vector<PickleValue>>
+      lists;  // Tuple, List; Dict, OrderedDict and Object as key, value, key, value, ...
   std::vector<StorageRef> storages;
   std::vector<TensorRef> tensors;
   std::unordered_map<std::string, uint32_t> roots;  // storage key -> its first StorageRef
@@ -60,8 +61,10 @@ struct PickleRules {
   bool objects = false;   // TorchScript: objects of classes __torch__.* are bags of attributes
 };
 
-// Interprets one pickle that starts at `begin`. Limits: stack and memo 10^6, strings 1 MiB, pickle 256 MiB, tensors 10^6, rank 8.
-// Error 65 for anything outside the closed set; `where` (file and part) goes into the message with the byte and the opcode.
-Pickle read_pickle(const unsigned char* data, size_t size, size_t begin, const PickleRules& rules, const std::string& where);
+// Interprets one pickle that starts at `begin`. Limits: stack and memo 10^6, strings 1 MiB, pickle 256 MiB, tensors
+// 10^6, rank 8. Error 65 for anything outside the closed set; `where` (file and part) goes into the message with the
+// byte and the opcode.
+Pickle read_pickle(const unsigned char* data, size_t size, size_t begin, const PickleRules& rules,
+                   const std::string& where);
 
 }  // namespace purescope

@@ -19,7 +19,9 @@ const StorageName kStorages[] = {
     {"torch BoolStorage", Dtype::Bool}};
 
 bool starts_with(const std::string& text, std::string_view start) { return text.compare(0, start.size(), start) == 0; }
-bool is_script_class(const std::string& name) { return starts_with(name, "__torch__ ") || starts_with(name, "__torch__."); }
+bool is_script_class(const std::string& name) {
+  return starts_with(name, "__torch__ ") || starts_with(name, "__torch__.");
+}
 bool is_script_list(const std::string& name) { return starts_with(name, "torch.jit._pickle build_"); }
 
 int64_t integer(const PickleValue& v, const char* what) {
@@ -91,7 +93,8 @@ PickleValue ordered_dict(Pickle& p, const std::vector<PickleValue>& args) {
 // (view key, offset, size) of a legacy id: a slice of the root storage.
 void apply_view(const Pickle& p, const PickleValue& v, StorageRef& s) {
   if (v.kind == PickleKind::None) return;
-  if (v.kind != PickleKind::Tuple || p.lists[v.index].size() != 3) refuse_pickle("view_metadata is not a tuple of three");
+  if (v.kind != PickleKind::Tuple || p.lists[v.index].size() != 3)
+    refuse_pickle("view_metadata is not a tuple of three");
   s.begin = integer(p.lists[v.index][1], "view offset");
   s.count = integer(p.lists[v.index][2], "view size");
   int64_t end = 0;
@@ -113,8 +116,8 @@ PickleValue pickle_index(PickleKind kind, size_t index) {
 void check_name(const std::string& name, const PickleRules& rules) {
   for (const StorageName& s : kStorages)
     if (name == s.name) return;
-  for (const char* known : {"collections OrderedDict", "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor",
-                            "torch._utils _rebuild_parameter"})
+  for (const char* known : {"collections OrderedDict", "torch._utils _rebuild_tensor_v2",
+                            "torch._utils _rebuild_tensor", "torch._utils _rebuild_parameter"})
     if (name == known) return;
   if (rules.objects && (is_script_class(name) || is_script_list(name))) return;
   std::string dotted = name;
@@ -144,7 +147,8 @@ PickleValue call_name(Pickle& p, const PickleValue& function, const PickleValue&
     return args[0];
   }
   if (rules.objects && is_script_list(name)) {
-    if (args.size() != 1 || args[0].kind != PickleKind::List) refuse_pickle("build_list of something that is not a list");
+    if (args.size() != 1 || args[0].kind != PickleKind::List)
+      refuse_pickle("build_list of something that is not a list");
     return args[0];
   }
   refuse_pickle("a call of " + printable(name) + " is not allowed");
@@ -158,8 +162,8 @@ PickleValue load_storage(Pickle& p, const PickleValue& id, const PickleRules& ru
   if (!items.empty() && p.is_string(items[0], "module"))
     throw PickleRefusal{"a whole module was saved (persistent id 'module'), not its weights",
                         "save model.state_dict() instead of the model"};
-  if (items.size() != (rules.legacy ? 6u : 5u) || !p.is_string(items[0], "storage") || items[1].kind != PickleKind::Name ||
-      items[2].kind != PickleKind::String)
+  if (items.size() != (rules.legacy ? 6u : 5u) || !p.is_string(items[0], "storage") ||
+      items[1].kind != PickleKind::Name || items[2].kind != PickleKind::String)
     refuse_pickle("a persistent id does not describe a storage");
   StorageRef s;
   bool known = false;
@@ -167,7 +171,8 @@ PickleValue load_storage(Pickle& p, const PickleValue& id, const PickleRules& ru
     if (p.strings[items[1].index] == row.name) { s.dtype = row.dtype; known = true; }
   if (!known) refuse_pickle("a persistent id with an unknown storage type");
   s.key = p.strings[items[2].index];
-  if (s.key.empty() || s.key.find('/') != s.key.npos || s.key.find("..") != s.key.npos || s.key.find('\0') != s.key.npos)
+  if (s.key.empty() || s.key.find('/') != s.key.npos || s.key.find("..") != s.key.npos ||
+      s.key.find('\0') != s.key.npos)
     refuse_pickle("the storage key " + printable(s.key) + " is not allowed");
   s.numel = s.count = integer(items[4], "storage size");
   size_t bytes = 0;

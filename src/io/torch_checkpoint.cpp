@@ -77,7 +77,8 @@ size_t read_legacy_preamble(const MappedFile& file) {
 }
 
 // The storages behind the key list: for each key, int64 numel and the elements. The file ends with the last one.
-std::vector<const unsigned char*> find_legacy_storages(const MappedFile& file, const Pickle& object, const Pickle& keys) {
+std::vector<const unsigned char*> find_legacy_storages(const MappedFile& file, const Pickle& object,
+                                                       const Pickle& keys) {
   if (keys.root.kind != PickleKind::List) refuse("the storage keys are not a list", file.path());
   std::vector<const unsigned char*> data(object.storages.size(), nullptr);
   std::unordered_set<std::string> seen;
@@ -95,13 +96,15 @@ std::vector<const unsigned char*> find_legacy_storages(const MappedFile& file, c
     std::memcpy(&numel, file.data() + at, 8);
     at += 8;
     if (numel != s.numel)
-      refuse("the storage has " + std::to_string(numel) + " elements where its tensors say " + std::to_string(s.numel), where);
+      refuse("the storage has " + std::to_string(numel) + " elements where its tensors say " + std::to_string(s.numel),
+             where);
     if (file.size() - at < storage_bytes(s)) refuse("the storage is cut short", where);
     data[root->second] = file.data() + at;
     at += storage_bytes(s);
   }
   if (seen.size() != object.roots.size()) refuse("the list of storage keys lacks a key that tensors use", file.path());
-  if (at != file.size()) refuse(std::to_string(file.size() - at) + " trailing bytes after the last storage", file.path());
+  if (at != file.size())
+    refuse(std::to_string(file.size() - at) + " trailing bytes after the last storage", file.path());
   return data;
 }
 

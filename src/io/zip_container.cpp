@@ -23,7 +23,8 @@ const uint64_t kMaxEntries = 4'000'000;
 struct Reader {
   const MappedFile& file;
   uint64_t number(uint64_t at, int bytes) const {
-    if (at > file.size() || file.size() - at < static_cast<uint64_t>(bytes)) refuse("the zip archive is cut short", file.path());
+    if (at > file.size() || file.size() - at < static_cast<uint64_t>(bytes))
+      refuse("the zip archive is cut short", file.path());
     uint64_t v = 0;
     for (int i = 0; i < bytes; ++i) v |= uint64_t(file.data()[at + static_cast<uint64_t>(i)]) << (8 * i);
     return v;
@@ -36,7 +37,8 @@ struct Reader {
 
 struct Directory { uint64_t begin = 0, size = 0, count = 0; };
 
-// The end record stands at the end of the file, followed only by its comment; zip64 keeps the true numbers in front of it.
+// The end record stands at the end of the file, followed only by its comment; zip64 keeps the true numbers in front of
+// it.
 Directory find_directory(const Reader& r) {
   const uint64_t size = r.file.size();
   if (size < 22) refuse("the zip archive is cut short", r.file.path());
@@ -53,7 +55,8 @@ Directory find_directory(const Reader& r) {
       if (limit > at || r.number(limit, 4) != kEnd64Mark) refuse("the zip64 end record is missing", r.file.path());
       d = {r.number(limit + 48, 8), r.number(limit + 40, 8), r.number(limit + 32, 8)};
     }
-    if (d.begin > limit || d.size > limit - d.begin) refuse("the zip directory reaches beyond its end record", r.file.path());
+    if (d.begin > limit || d.size > limit - d.begin)
+      refuse("the zip directory reaches beyond its end record", r.file.path());
     if (d.count > kMaxEntries) refuse("the zip archive has more than 4000000 entries", r.file.path());
     return d;
   }
@@ -79,7 +82,8 @@ void widen(const Reader& r, uint64_t at, uint64_t length, uint64_t* size, uint64
 void check_name_of_entry(const ZipEntry& e, const std::string& path) {
   const std::string where = path + ", entry " + printable(e.name);
   const bool outside = e.name.find("../") != e.name.npos || e.name.find("..\\") != e.name.npos || e.name[0] == '/';
-  if (outside || e.name == ".." || e.name.find('\0') != e.name.npos) refuse("the entry name points outside the archive", where);
+  if (outside || e.name == ".." || e.name.find('\0') != e.name.npos)
+    refuse("the entry name points outside the archive", where);
   if (e.flags & 0x2041) refuse("the entry is encrypted", where);
 }
 
@@ -90,7 +94,8 @@ ZipContainer::ZipContainer(const MappedFile& file) : file_(file) {
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
   for (size_t i = 0; i < entries_.size(); ++i) {
     const ZipEntry& e = entries_[i];
-    if (!index_.emplace(e.name, i).second) refuse("two entries have the same name", file.path() + ", entry " + printable(e.name));
+    if (!index_.emplace(e.name, i).second)
+      refuse("two entries have the same name", file.path() + ", entry " + printable(e.name));
     ranges.emplace_back(e.header, e.data + e.packed);
   }
   std::sort(ranges.begin(), ranges.end());
@@ -123,7 +128,8 @@ void ZipContainer::read_directory() {
   if (at != d.begin + d.size) refuse("the zip directory is not as long as its end record says", file_.path());
 }
 
-// The local header must repeat the name, method and sizes, except that bit 3 of the flags moves crc and sizes behind the data.
+// The local header must repeat the name, method and sizes, except that bit 3 of the flags moves crc and sizes behind
+// the data.
 void ZipContainer::check_local(ZipEntry& e, uint64_t directory) const {
   const Reader r{file_};
   const std::string where = file_.path() + ", entry " + printable(e.name);
@@ -141,11 +147,13 @@ void ZipContainer::check_local(ZipEntry& e, uint64_t directory) const {
   if (!placeholder && (size != e.size || packed != e.packed)) refuse("central and local sizes disagree", where);
   const uint64_t tail = e.data + e.packed;
   if (later && directory - tail >= 16 && r.number(tail, 4) == kDescriptorMark) {
-    const bool narrow = r.number(tail + 8, 4) == (e.packed & 0xffffffff) && r.number(tail + 12, 4) == (e.size & 0xffffffff);
+    const bool narrow =
+        r.number(tail + 8, 4) == (e.packed & 0xffffffff) && r.number(tail + 12, 4) == (e.size & 0xffffffff);
     const bool wide = directory - tail >= 24 && r.number(tail + 8, 8) == e.packed && r.number(tail + 16, 8) == e.size;
     if (!narrow && !wide) refuse("central and local sizes disagree", where);
   }
-  if (e.method == 0 && e.packed != e.size) refuse("a stored entry with two sizes: central and local sizes disagree", where);
+  if (e.method == 0 && e.packed != e.size)
+    refuse("a stored entry with two sizes: central and local sizes disagree", where);
 }
 
 const ZipEntry* ZipContainer::find(const std::string& name) const {

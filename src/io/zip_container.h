@@ -20,8 +20,8 @@ struct ZipEntry {
 
 class ZipContainer {
  public:
-  // Reads and checks the whole directory: zip64, local headers that agree with it, no overlap, no doubled, absolute or "../"
-  // names, no encryption. Error 65. `file` must outlive this object.
+  // Reads and checks the whole directory: zip64, local headers that agree with it, no overlap, no doubled, absolute or
+  // "../" names, no encryption. Error 65. `file` must outlive this object.
   explicit ZipContainer(const MappedFile& file);
 
   const std::vector<ZipEntry>& entries() const { return entries_; }

@@ -19,7 +19,7 @@ namespace bytes {
 // The low `size` bytes of a number, least significant first.
 inline std::string le(uint64_t value, int size) {
   std::string out;
-  for (int i = 0; i < size; ++i) out += static_cast<char>(value >> (8 * i) & 255);
+  for (int i = 0; i < size; ++i, value >>= 8) out += static_cast<char>(value & 255);
   return out;
 }
 inline std::string f32(float value) {
@@ -57,8 +57,8 @@ inline std::string slurp(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Runs `read` on a file with these bytes: it must refuse with `code`, say `text` in what(), name the file in `where` and
-// leave nothing else behind.
+// Runs `read` on a file with these bytes: it must refuse with `code`, say `text` in what(), name the file in `where`
+// and leave nothing else behind.
 inline void expect_refused(const std::string& label, const std::string& content, const std::string& text,
                            const std::function<void(const std::string&)>& read,
                            const std::string& file_name = "bad.bin", int code = purescope::kBadInput) {
@@ -79,7 +79,8 @@ inline void expect_refused(const std::string& label, const std::string& content,
 }
 
 // Every shorter version of a good file must be refused with 65.
-inline void expect_all_truncations_refused(const std::string& good, const std::function<void(const std::string&)>& read) {
+inline void expect_all_truncations_refused(const std::string& good,
+                                           const std::function<void(const std::string&)>& read) {
   Folder folder;
   ASSERT_NO_THROW(read(folder.put("good", good)));
   for (size_t size = 0; size < good.size(); ++size) {
@@ -94,7 +95,8 @@ inline void expect_all_truncations_refused(const std::string& good, const std::f
 }
 
 // Every version of a good file with one byte changed is read or refused with 65, and never anything else.
-inline void expect_all_mutations_survived(const std::string& good, const std::function<void(const std::string&)>& read) {
+inline void expect_all_mutations_survived(const std::string& good,
+                                          const std::function<void(const std::string&)>& read) {
   Folder folder;
   size_t refused = 0;
   for (size_t at = 0; at < good.size(); ++at)

@@ -14,10 +14,13 @@ namespace bytes {
 inline std::string pickle(const std::string& body) { return std::string("\x80\x02") + body + "."; }
 inline std::string text(const std::string& s) { return std::string("X") + le(s.size(), 4) + s; }
 inline std::string integer(int64_t n) {
-  return n >= -(int64_t(1) << 31) && n < int64_t(1) << 31 ? "J" + le(static_cast<uint64_t>(n), 4)
-                                                          : std::string("\x8a\x08", 2) + le(static_cast<uint64_t>(n), 8);
+  return n >= -(int64_t(1) << 31) && n < int64_t(1) << 31
+             ? std::string("J") + le(static_cast<uint64_t>(n), 4)
+             : std::string("\x8a\x08", 2) + le(static_cast<uint64_t>(n), 8);
 }
-inline std::string global(const std::string& module, const std::string& name) { return std::string("c") + module + "\n" + name + "\n"; }
+inline std::string global(const std::string& module, const std::string& name) {
+  return std::string("c") + module + "\n" + name + "\n";
+}
 inline std::string tuple(const std::vector<int64_t>& values) {
   std::string out = "(";
   for (int64_t v : values) out += integer(v);
@@ -30,12 +33,15 @@ inline std::string dict(const std::vector<std::pair<std::string, std::string>>& 
 }
 
 // A storage by persistent id; `view` is the sixth item of the legacy form ("N" for None), empty for the zip form.
-inline std::string storage(const std::string& type, const std::string& key, int64_t numel, const std::string& view = "") {
-  return std::string("(") + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(numel) + view + "tQ";
+inline std::string storage(const std::string& type, const std::string& key, int64_t numel,
+                           const std::string& view = "") {
+  return std::string("(") + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(numel) + view +
+         "tQ";
 }
-inline std::string rebuild(const std::string& from, int64_t offset, const std::vector<int64_t>& size, const std::vector<int64_t>& stride) {
-  return global("torch._utils", "_rebuild_tensor_v2") + "(" + from + integer(offset) + tuple(size) + tuple(stride) + "\x89" +
-         global("collections", "OrderedDict") + ")RtR";
+inline std::string rebuild(const std::string& from, int64_t offset, const std::vector<int64_t>& size,
+                           const std::vector<int64_t>& stride) {
+  return global("torch._utils", "_rebuild_tensor_v2") + "(" + from + integer(offset) + tuple(size) + tuple(stride) +
+         "\x89" + global("collections", "OrderedDict") + ")RtR";
 }
 
 // ---- zip ----

@@ -30,20 +30,21 @@ std::vector<double> values(const Checkpoint& c, const std::string& name) {
 // The same tensors for both containers: `view` is "" or "N".
 std::string sample_body(const std::string& view) {
   const std::string base = storage("FloatStorage", "0", 6, view);
-  return dict({{"epoch", "K\x05"}, {"lr", std::string("G\x3f\xe0\0\0\0\0\0\0", 9)},
-               {"state_dict", global("collections", "OrderedDict") + ")R(" +
-                text("module.conv.weight") + rebuild(base, 0, {2, 3}, {3, 1}) +
-                text("module.turned") + rebuild(base, 0, {3, 2}, {1, 3}) +
-                text("module.some") + rebuild(base, 1, {2}, {2}) +
-                text("module.again") + rebuild(base, 5, {2, 2}, {0, 0}) +
-                text("module.scalar") + rebuild(storage("LongStorage", "1", 1, view), 0, {}, {}) +
-                text("module.none") + rebuild(base, 0, {0, 3}, {3, 1}) +
-                text("module.param") + global("torch._utils", "_rebuild_parameter") + "(" + rebuild(base, 4, {1}, {1}) + "\x88" +
-                global("collections", "OrderedDict") + ")RtR" +
-                "u}(" + text("_metadata") + "Nub"},
-               {"optimizer", "}(K\x07" + rebuild(storage("BFloat16Storage", "2", 2, view), 0, {2}, {1}) + "u"}});
+  return dict(
+      {{"epoch", "K\x05"},
+       {"lr", std::string("G\x3f\xe0\0\0\0\0\0\0", 9)},
+       {"state_dict", global("collections", "OrderedDict") + ")R(" + text("module.conv.weight") +
+                          rebuild(base, 0, {2, 3}, {3, 1}) + text("module.turned") + rebuild(base, 0, {3, 2}, {1, 3}) +
+                          text("module.some") + rebuild(base, 1, {2}, {2}) + text("module.again") +
+                          rebuild(base, 5, {2, 2}, {0, 0}) + text("module.scalar") +
+                          rebuild(storage("LongStorage", "1", 1, view), 0, {}, {}) + text("module.none") +
+                          rebuild(base, 0, {0, 3}, {3, 1}) + text("module.param") +
+                          global("torch._utils", "_rebuild_parameter") + "(" + rebuild(base, 4, {1}, {1}) + "\x88" +
+                          global("collections", "OrderedDict") + ")RtR" + "u}(" + text("_metadata") + "Nub"},
+       {"optimizer", "}(K\x07" + rebuild(storage("BFloat16Storage", "2", 2, view), 0, {2}, {1}) + "u"}});
 }
-const std::vector<std::string> kStorages = {floats({1, 2, 3, 4, 5, 6}), le(static_cast<uint64_t>(-9), 8), std::string("\x80\x3f\0\xc0", 4)};
+const std::vector<std::string> kStorages = {floats({1, 2, 3, 4, 5, 6}), le(static_cast<uint64_t>(-9), 8),
+                                            std::string("\x80\x3f\0\xc0", 4)};
 
 std::string sample_zip() { return zip(zip_items(sample_body(""), kStorages)); }
 std::string sample_legacy() {
@@ -99,8 +100,8 @@ TEST(TorchCheckpoint, LegacyViewsAndOldForms) {
   Folder folder;
   Legacy l;
   const std::string view = text("v") + "K\x02K\x03\x87";  // elements 2, 3, 4 of the root
-  const std::string old_tensor = global("torch._utils", "_rebuild_tensor") + "(" + storage("FloatStorage", "0", 6, view) + "K\x01" +
-                                 tuple({2}) + tuple({1}) + "tR";
+  const std::string old_tensor = global("torch._utils", "_rebuild_tensor") + "(" +
+                                 storage("FloatStorage", "0", 6, view) + "K\x01" + tuple({2}) + tuple({1}) + "tR";
   // OrderedDict([["w", tensor]]) with a byte string, as Python 2 wrote it.
   l.body = global("collections", "OrderedDict") + "](](U\x01w" + old_tensor + "ee\x85R";
   l.keys = key_list({"0"});
@@ -111,8 +112,11 @@ TEST(TorchCheckpoint, LegacyViewsAndOldForms) {
 
 TEST(TorchCheckpoint, TorchScriptArchive) {
   Folder folder;
-  const std::string child = global("__torch__.nn", "Conv") + ")\x81" + dict({{"weight", rebuild(storage("FloatStorage", "0", 6), 0, {6}, {1})},
-      {"padding", global("torch.jit._pickle", "build_intlist") + "](K\x01K\x01" + "e\x85R"}}) + "b";
+  const std::string child =
+      global("__torch__.nn", "Conv") + ")\x81" +
+      dict({{"weight", rebuild(storage("FloatStorage", "0", 6), 0, {6}, {1})},
+            {"padding", global("torch.jit._pickle", "build_intlist") + "](K\x01K\x01" + "e\x85R"}}) +
+      "b";
   const std::string body = global("__torch__", "Net") + ")\x81" + dict({{"training", "\x88"}, {"conv", child}}) + "b";
   auto items = zip_items(body, kStorages);
   expect_refused("objects without constants.pkl", zip(items), "not on the list", open_checkpoint);
@@ -179,7 +183,8 @@ TEST(Inspect, NamesTheTensorsAndTheHash) {
   const float f[2] = {1, std::numeric_limits<float>::infinity()};
   write_safetensors(folder / "x", {{"weight", Dtype::F32, {1, 2}, f}}, {{"made", "here"}});
   const std::string text = inspect_text(folder / "x");
-  for (const char* part : {"safetensors", "weight  F32   [1, 2]", "parameters  2", "made = here", "holds 1 NaN or infinite"})
+  for (const char* part :
+       {"safetensors", "weight  F32   [1, 2]", "parameters  2", "made = here", "holds 1 NaN or infinite"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
   EXPECT_NE(text.find(sha256_file(folder / "x")), std::string::npos);
   EXPECT_NE(inspect_text(folder.put("y", sample_zip())).find("state_dict.module.turned"), std::string::npos);
@@ -195,11 +200,16 @@ TEST(TorchCheckpoint, ReferenceFiles) {
   if (!root) GTEST_SKIP() << "PURESCOPE_REFERENCE_DIR is not set";
   const std::string folder = std::string(root) + "/ckpt/";
   struct Case { const char *file, *expected, *prefix; };
-  for (const Case& c : {Case{"statedict_zip.pt", "statedict", ""}, {"statedict_legacy.pt", "statedict", ""},
-                        {"statedict_legacy_nonbt.pth", "statedict", ""}, {"nested_module_zip.pt", "statedict", "state_dict.module."},
-                        {"nested_module_legacy.pt", "statedict", "state_dict.module."}, {"odd_zip.pt", "odd", ""},
-                        {"odd_legacy.pt", "odd", ""}, {"torchscript.pt", "torchscript", ""},
-                        {"score_sde_layout_zip.pth", "score_sde_layout", "model."}, {"score_sde_layout_legacy.pth", "score_sde_layout", "model."}}) {
+  for (const Case& c : {Case{"statedict_zip.pt", "statedict", ""},
+                        {"statedict_legacy.pt", "statedict", ""},
+                        {"statedict_legacy_nonbt.pth", "statedict", ""},
+                        {"nested_module_zip.pt", "statedict", "state_dict.module."},
+                        {"nested_module_legacy.pt", "statedict", "state_dict.module."},
+                        {"odd_zip.pt", "odd", ""},
+                        {"odd_legacy.pt", "odd", ""},
+                        {"torchscript.pt", "torchscript", ""},
+                        {"score_sde_layout_zip.pth", "score_sde_layout", "model."},
+                        {"score_sde_layout_legacy.pth", "score_sde_layout", "model."}}) {
     SCOPED_TRACE(c.file);
     const Checkpoint got = read_torch_checkpoint(folder + c.file);
     const Safetensors want(folder + c.expected + ".expected.safetensors");
