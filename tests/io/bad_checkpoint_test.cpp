@@ -110,9 +110,13 @@ TEST(BadCheckpoint, Zip) {
   };
   std::string tar(512, '\0');
   tar.replace(257, 5, "ustar");
-  std::string overlap = zip({{"x/data.pkl", pickle("N")}, {"y", "1"}});
-  const size_t second = overlap.rfind("PK\1\2");
-  overlap.replace(second + 42, 4, le(0, 4));
+  // The second entry lies inside the content of the first.
+  std::string inside = zip({{"y", "1"}});
+  inside.resize(inside.find("PK\1\2"));
+  std::string overlap = zip({{"x/data.pkl", inside}, {"y", "1"}});
+  overlap.replace(overlap.rfind("PK\1\2") + 42, 4, le(overlap.find(inside), 4));
+  std::string other_name = zip({{"x/data.pkl", pickle("N")}, {"y", "1"}});
+  other_name.replace(other_name.rfind("PK\1\2") + 42, 4, le(0, 4));
   std::string trailing_pickle = pickle(weights(zip_storage())) + "x";
   const std::vector<Bad> cases = {
       {"empty", "", "the file is empty"},
@@ -150,7 +154,8 @@ TEST(BadCheckpoint, Zip) {
          i.push_back({"x/byteorder", "big"});
        }),
        "byte order"},
-      {"overlap", overlap, "names disagree"},
+      {"overlap", overlap, "overlap"},
+      {"59c names", other_name, "names disagree"},
       {"after the pickle", changed([&](auto& i) { i[0].content = trailing_pickle; }), "trailing bytes"},
       {"no tensors", zip_with("}"), "holds no tensors"},
       {"two types of a storage",
