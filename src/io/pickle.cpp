@@ -18,7 +18,8 @@ struct OpcodeName { unsigned char code; const char* name; };
 const OpcodeName kOpcodes[] = {
     {0x80, "PROTO"}, {'c', "GLOBAL"}, {'q', "BINPUT"}, {'r', "LONG_BINPUT"}, {'h', "BINGET"}, {'j', "LONG_BINGET"},
     {')', "EMPTY_TUPLE"}, {'}', "EMPTY_DICT"}, {']', "EMPTY_LIST"}, {'(', "MARK"}, {'t', "TUPLE"},
-    {0x85, "TUPLE1"}, {0x86, "TUPLE2"}, {0x87, "TUPLE3"}, {'R', "REDUCE"}, {'X', "BINUNICODE"}, {'U', "SHORT_BINSTRING"}, {'T', "BINSTRING"},
+    {0x85, "TUPLE1"}, {0x86, "TUPLE2"}, {0x87, "TUPLE3"}, {'R', "REDUCE"}, {'X', "BINUNICODE"}, {'U', "SHORT_BINSTRING"},
+    {'T', "BINSTRING"},
     {'J', "BININT"}, {'K', "BININT1"}, {'M', "BININT2"}, {'G', "BINFLOAT"}, {'Q', "BINPERSID"}, {0x88, "NEWTRUE"},
     {0x89, "NEWFALSE"}, {'N', "NONE"}, {'s', "SETITEM"}, {'u', "SETITEMS"}, {'a', "APPEND"}, {'e', "APPENDS"},
     {'b', "BUILD"}, {0x8a, "LONG1"}, {'.', "STOP"}, {0x81, "NEWOBJ"},
