@@ -47,7 +47,9 @@ void visit_all(Dtype dtype, const void* data, size_t count, const std::string& w
     case Dtype::I16: return each(int16_t(0));
     case Dtype::U16: return each(uint16_t(0));
     case Dtype::F16: for (size_t i = 0; i < count; ++i) visit(i, half_to_float(element<uint16_t>(data, i))); return;
-    case Dtype::BF16: for (size_t i = 0; i < count; ++i) visit(i, bfloat16_to_float(element<uint16_t>(data, i))); return;
+    case Dtype::BF16:
+      for (size_t i = 0; i < count; ++i) visit(i, bfloat16_to_float(element<uint16_t>(data, i)));
+      return;
     case Dtype::I32: return each(int32_t(0));
     case Dtype::U32: return each(uint32_t(0));
     case Dtype::F32: return each(float(0));

@@ -25,9 +25,9 @@ bool dtype_is_numeric(Dtype dtype);                      // the two above: what 
 float half_to_float(uint16_t bits);
 float bfloat16_to_float(uint16_t bits);
 
-// out[i] = data[i] for `count` little-endian elements at any alignment. Exact except where the target is too narrow (F64 to
-// float, integers above 2^24 or 2^53), which is rounded to nearest. Bool: any byte but 0 is 1. Error 65 for a type that is
-// not numeric; `where` goes into the message.
+// out[i] = data[i] for `count` little-endian elements at any alignment. Exact except where the target is too narrow
+// (F64 to float, integers above 2^24 or 2^53), which is rounded to nearest. Bool: any byte but 0 is 1. Error 65 for a
+// type that is not numeric; `where` goes into the message.
 void convert(Dtype dtype, const void* data, size_t count, float* out, const std::string& where);
 void convert(Dtype dtype, const void* data, size_t count, double* out, const std::string& where);
 // The same for integers; error 65 for the float types and for U64 values above 2^63 - 1.
@@ -36,7 +36,8 @@ void convert(Dtype dtype, const void* data, size_t count, int64_t* out, const st
 // How many of the values are NaN or infinite (0 for the integer types). Error 65 for a type that is not numeric.
 size_t count_nonfinite(Dtype dtype, const void* data, size_t count, const std::string& where);
 
-// Product of the sizes times the item size, in bytes; false on a negative size, on overflow, or if the bits do not fill bytes.
+// Product of the sizes times the item size, in bytes; false on a negative size, on overflow, or if the bits do not fill
+// bytes.
 bool tensor_bytes(Dtype dtype, const std::vector<int64_t>& shape, size_t& bytes);
 
 std::string shape_text(const std::vector<int64_t>& shape);  // "[4, 3, 3, 3]"

@@ -88,7 +88,8 @@ class DictParser {
     const std::string text = quoted();
     for (const NpyType& type : kTypes)
       if (text == type.descr) { header_.dtype = type.dtype; return; }
-    if (text.find('O') != text.npos) refuse("object arrays hold pickles and are not read (descr '" + printable(text) + "')");
+    if (text.find('O') != text.npos)
+      refuse("object arrays hold pickles and are not read (descr '" + printable(text) + "')");
     if (!text.empty() && text[0] == '>') refuse("big-endian data is not read (descr '" + printable(text) + "')");
     refuse("data type '" + printable(text) + "' is not read");
   }
@@ -211,8 +212,9 @@ Array read_npy(const std::string& path) {
     refuse("the size of shape " + shape_text(header.shape) + " overflows", path);
   const size_t have = file.size() - start;
   if (have != bytes)
-    refuse(std::string(have < bytes ? "the data is cut short: " : "extra data: ") + std::to_string(have) + " bytes where " +
-           std::to_string(bytes) + " are expected", path);
+    refuse(std::string(have < bytes ? "the data is cut short: " : "extra data: ") + std::to_string(have) +
+               " bytes where " + std::to_string(bytes) + " are expected",
+           path);
   Array array{header.dtype, header.shape, {}};
   if (bytes) array.bytes.assign(file.data() + start, file.data() + start + bytes);
   return array;

@@ -18,8 +18,9 @@ struct Array {
   std::vector<int64_t> as_int() const;   // error 65 for the float types
 };
 
-// Reads '<f4' '<f8' '<f2' '<i4' '<i8' '|u1' '|i1' '|b1' in C order (Fortran order up to rank 1, where both are the same).
-// Errors: 65 anything else (objects, structures, text, big-endian, a size that does not match), 66 missing, 77 unreadable.
+// Reads '<f4' '<f8' '<f2' '<i4' '<i8' '|u1' '|i1' '|b1' in C order (Fortran order up to rank 1, where both are the
+// same). Errors: 65 anything else (objects, structures, text, big-endian, a size that does not match), 66 missing, 77
+// unreadable.
 Array read_npy(const std::string& path);
 
 // Writes version 1.0 with the data aligned to 64 bytes. Errors: 73, 74.

@@ -23,7 +23,8 @@ size_t header_length(const MappedFile& file) {
   if (file.size() < 8) refuse("the file is shorter than the 8 bytes of the header length", file.path());
   uint64_t length;
   std::memcpy(&length, file.data(), 8);
-  if (length > kMaxHeader) refuse("header length " + std::to_string(length) + " is above the limit of 100000000", file.path());
+  if (length > kMaxHeader)
+    refuse("header length " + std::to_string(length) + " is above the limit of 100000000", file.path());
   if (length > file.size() - 8)
     refuse("header length " + std::to_string(length) + " reaches beyond the end of the file", file.path());
   if (length == 0) refuse("the header is empty", file.path());
@@ -37,7 +38,8 @@ void check_layout(const std::vector<TensorInfo>& tensors, size_t data_size, cons
     const std::string where = path + ", tensor " + printable(t.name);
     size_t bytes = 0;
     if (t.end < t.begin) refuse("data_offsets are reversed", where);
-    if (!tensor_bytes(t.dtype, t.shape, bytes)) refuse("the size of shape " + shape_text(t.shape) + " overflows", where);
+    if (!tensor_bytes(t.dtype, t.shape, bytes))
+      refuse("the size of shape " + shape_text(t.shape) + " overflows", where);
     if (t.end > data_size) refuse("data_offsets reach beyond the end of the file", where);
     if (t.begin < at) refuse("data overlaps another tensor", where);
     if (t.begin > at) refuse("there is a hole in front of the data", where);
@@ -113,7 +115,8 @@ void write_safetensors(const std::string& path, std::vector<TensorOut> tensors,
     if (t.name == "__metadata__") wrong = "is reserved";
     if (!wrong.empty()) fail(kBadInput, "tensor name " + wrong, where, "rename the tensor");
     if (!seen.emplace(t.name, true).second) fail(kBadInput, "two tensors have this name", where, "rename one of them");
-    if (!tensor_bytes(t.dtype, t.shape, bytes)) fail(kBadInput, "the size of the shape overflows", where, "check the shape");
+    if (!tensor_bytes(t.dtype, t.shape, bytes))
+      fail(kBadInput, "the size of the shape overflows", where, "check the shape");
     std::string shape = shape_text(t.shape);
     shape.erase(std::remove(shape.begin(), shape.end(), ' '), shape.end());
     header.append(header.size() == 1 ? "" : ",").append(json_quoted(t.name));

@@ -55,8 +55,8 @@ struct TensorOut {
   const void* data = nullptr;  // row-major, little-endian, dense
 };
 
-// Writes the tensors sorted by item size (largest first), then by name, header padded with spaces to a multiple of 8; the
-// same tensors give the same bytes in any order. Errors: 65 name not allowed or given twice, 73, 74.
+// Writes the tensors sorted by item size (largest first), then by name, header padded with spaces to a multiple of 8;
+// the same tensors give the same bytes in any order. Errors: 65 name not allowed or given twice, 73, 74.
 void write_safetensors(const std::string& path, std::vector<TensorOut> tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -15,7 +15,8 @@ namespace {
 const size_t kMaxTensors = 1'000'000, kMaxRank = 8;
 const int kMaxDepth = 8;
 
-// Receives the events of the parser. depth_ 1 = the table of tensors, 2 = one tensor or the metadata, 3 = a list of numbers.
+// Receives the events of the parser. depth_ 1 = the table of tensors, 2 = one tensor or the metadata, 3 = a list of
+// numbers.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   HeaderReader(SafetensorsHeader& out, const std::string& path) : out_(out), path_(path) {}

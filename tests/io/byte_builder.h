@@ -19,7 +19,7 @@ namespace bytes {
 // The low `size` bytes of a number, least significant first.
 inline std::string le(uint64_t value, int size) {
   std::string out;
-  for (int i = 0; i < size; ++i) out += static_cast<char>(value >> (8 * i) & 255);
+  for (int i = 0; i < size; ++i, value >>= 8) out += static_cast<char>(value & 255);
   return out;
 }
 inline std::string f32(float value) {
@@ -39,6 +39,7 @@ class Folder {
   ~Folder() { std::error_code ignored; std::filesystem::remove_all(path_, ignored); }
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
   std::string put(const std::string& name, const std::string& content) const {
+    std::filesystem::remove(path_ + "/" + name);  // some file systems flush a file that is cut and written again
     std::ofstream(path_ + "/" + name, std::ios::binary) << content;
     return path_ + "/" + name;
   }
@@ -56,8 +57,8 @@ inline std::string slurp(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Runs `read` on a file with these bytes: it must refuse with `code`, say `text` in what(), name the file in `where` and
-// leave nothing else behind.
+// Runs `read` on a file with these bytes: it must refuse with `code`, say `text` in what(), name the file in `where`
+// and leave nothing else behind.
 inline void expect_refused(const std::string& label, const std::string& content, const std::string& text,
                            const std::function<void(const std::string&)>& read,
                            const std::string& file_name = "bad.bin", int code = purescope::kBadInput) {
@@ -78,7 +79,8 @@ inline void expect_refused(const std::string& label, const std::string& content,
 }
 
 // Every shorter version of a good file must be refused with 65.
-inline void expect_all_truncations_refused(const std::string& good, const std::function<void(const std::string&)>& read) {
+inline void expect_all_truncations_refused(const std::string& good,
+                                           const std::function<void(const std::string&)>& read) {
   Folder folder;
   ASSERT_NO_THROW(read(folder.put("good", good)));
   for (size_t size = 0; size < good.size(); ++size) {
@@ -90,6 +92,25 @@ inline void expect_all_truncations_refused(const std::string& good, const std::f
       EXPECT_EQ(error.code, purescope::kBadInput) << size << ": " << error.message();
     }
   }
+}
+
+// Every version of a good file with one byte changed is read or refused with 65, and never anything else.
+inline void expect_all_mutations_survived(const std::string& good,
+                                          const std::function<void(const std::string&)>& read) {
+  Folder folder;
+  size_t refused = 0;
+  for (size_t at = 0; at < good.size(); ++at)
+    for (int change : {0x01, 0x20, 0x80, 0xff}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ change);
+      try {
+        read(folder.put("mutated", bad));
+      } catch (const purescope::Error& error) {
+        EXPECT_EQ(error.code, purescope::kBadInput) << "byte " << at << ": " << error.message();
+        ++refused;
+      }
+    }
+  EXPECT_GT(refused, good.size() / 2);
 }
 
 // A safetensors file: length, header text, data.

@@ -44,10 +44,14 @@ TEST(Npy, AcceptsOtherTypesVersionsAndSpellings) {
   bytes::Folder folder;
   EXPECT_EQ(read_npy(folder.put("1", npy(dict("'|u1'", "(1, 2)"), "\1\xff"))).as_int(), (std::vector<int64_t>{1, 255}));
   EXPECT_EQ(read_npy(folder.put("2", npy(dict("'|i1'", "(2,)"), "\1\xff", 2))).as_int(), (std::vector<int64_t>{1, -1}));
-  EXPECT_EQ(read_npy(folder.put("3", npy(dict("'|b1'", "(2,)", "True"), std::string("\0\2", 2), 3))).as_float(), (std::vector<float>{0, 1}));
-  EXPECT_EQ(read_npy(folder.put("4", npy("{\"shape\":(1,),\"descr\":\"<f2\",\"fortran_order\":False}", std::string("\0\x3c", 2)))).as_float(),
+  EXPECT_EQ(read_npy(folder.put("3", npy(dict("'|b1'", "(2,)", "True"), std::string("\0\2", 2), 3))).as_float(),
+            (std::vector<float>{0, 1}));
+  EXPECT_EQ(read_npy(folder.put("4", npy("{\"shape\":(1,),\"descr\":\"<f2\",\"fortran_order\":False}",
+                                         std::string("\0\x3c", 2))))
+                .as_float(),
             std::vector<float>{1});
-  EXPECT_EQ(read_npy(folder.put("5", npy(dict("'<i4'", "()"), bytes::le(0xfffffffe, 4)))).as_double(), std::vector<double>{-2});
+  EXPECT_EQ(read_npy(folder.put("5", npy(dict("'<i4'", "()"), bytes::le(0xfffffffe, 4)))).as_double(),
+            std::vector<double>{-2});
 }
 
 TEST(Npy, BadInputs) {
@@ -73,14 +77,19 @@ TEST(Npy, BadInputs) {
       {"35c product", npy(dict("'<f4'", "(4294967296, 4294967296)"), data), "overflows"},
       {"35d float", npy(dict("'<f4'", "(2.0,)"), data), "not the expected dictionary"},
       {"36 no comma", npy(dict("'<f4'", "(2)"), data), "comma missing"},
-      {"37 extra key", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}", data), "unexpected key 'x'"},
-      {"37b twice", npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", data), "stands twice"},
+      {"37 extra key", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}", data),
+       "unexpected key 'x'"},
+      {"37b twice", npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", data),
+       "stands twice"},
       {"37c missing key", npy("{'descr': '<f4', 'shape': (2,)}", data), "lacks"},
       {"38 short data", npy(kDict, data.substr(1)), "cut short"},
       {"39 extra data", npy(kDict, data + "x"), "extra data"},
       {"40 Fortran order", npy(dict("'<f4'", "(1, 1, 2, 1)", "True"), data), "Fortran"},
-      {"41 executable text", npy("{'descr': __import__('os').system('true'), 'fortran_order': False, 'shape': (2,)}", data), "no quoted text"},
-      {"41b call in the shape", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (exit(),)}", data), "not a number"},
+      {"41 executable text",
+       npy("{'descr': __import__('os').system('true'), 'fortran_order': False, 'shape': (2,)}", data),
+       "no quoted text"},
+      {"41b call in the shape", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (exit(),)}", data),
+       "not a number"},
       {"41c text after", npy(kDict + " exit()", data), "text after"}};
   for (const Bad& c : cases) expect_refused(c.label, c.content, c.text, open_npy);
 }
@@ -89,6 +98,8 @@ TEST(Npy, EveryTruncationIsRefused) {
   bytes::expect_all_truncations_refused(npy(kDict, std::string(8, '\0')), open_npy);
   bytes::expect_all_truncations_refused(npy(kDict, std::string(8, '\0'), 2), open_npy);
 }
+
+TEST(Npy, ChangedBytesNeverCrash) { bytes::expect_all_mutations_survived(npy(kDict, std::string(8, '\0')), open_npy); }
 
 TEST(ReadArray, NamesAFileOrATensorInAFile) {
   bytes::Folder folder;

@@ -11,10 +11,13 @@ using bytes::safetensors;
 
 namespace {
 
-const std::string kTwo = R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[],"data_offsets":[8,9]})";
+const std::string kTwo =
+    R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[],"data_offsets":[8,9]})";
 std::string two(const std::string& extra = "") { return safetensors("{" + kTwo + extra + "}", std::string(9, '\1')); }
 // A file with one tensor of 8 bytes of data and the given fields.
-std::string one(const std::string& fields, size_t data = 8) { return safetensors("{\"a\":{" + fields + "}}", std::string(data, '\0')); }
+std::string one(const std::string& fields, size_t data = 8) {
+  return safetensors("{\"a\":{" + fields + "}}", std::string(data, '\0'));
+}
 void open_file(const std::string& path) { Safetensors file(path); }
 std::string repeated(const std::string& s, size_t n) { std::string out; while (n--) out += s; return out; }
 
@@ -32,9 +35,15 @@ TEST(Safetensors, RoundTripOfEveryNumericType) {
   const uint8_t flags[3] = {0, 1, 255};
   const uint64_t u64[1] = {~0ull};
   write_safetensors(folder / "x.safetensors",
-                    {{"f", Dtype::F32, {3}, f}, {"d", Dtype::F64, {2, 1}, d}, {"h", Dtype::F16, {4}, half},
-                     {"b", Dtype::BF16, {2}, brain}, {"i", Dtype::I64, {2}, i64}, {"c", Dtype::I8, {}, i8},
-                     {"t", Dtype::Bool, {3}, flags}, {"u", Dtype::U64, {1}, u64}, {"none", Dtype::F32, {0, 7}, nullptr}},
+                    {{"f", Dtype::F32, {3}, f},
+                     {"d", Dtype::F64, {2, 1}, d},
+                     {"h", Dtype::F16, {4}, half},
+                     {"b", Dtype::BF16, {2}, brain},
+                     {"i", Dtype::I64, {2}, i64},
+                     {"c", Dtype::I8, {}, i8},
+                     {"t", Dtype::Bool, {3}, flags},
+                     {"u", Dtype::U64, {1}, u64},
+                     {"none", Dtype::F32, {0, 7}, nullptr}},
                     {{"made by", "a \"test\"\n\xc3\xa9"}});
   Safetensors file(folder / "x.safetensors");
   EXPECT_EQ(file.tensors().size(), 9u);
@@ -66,7 +75,8 @@ TEST(Safetensors, HalfWideningIsExactForAllPatterns) {
     const float got = half_to_float(static_cast<uint16_t>(bits));
     if (exponent == 31 && mantissa) { ASSERT_TRUE(std::isnan(got)) << bits; continue; }
     const double want = exponent == 31 ? sign * HUGE_VAL
-                        : exponent ? sign * std::ldexp(1024.0 + mantissa, exponent - 25) : sign * std::ldexp(mantissa, -24);
+                        : exponent     ? sign * std::ldexp(1024.0 + mantissa, exponent - 25)
+                                       : sign * std::ldexp(mantissa, -24);
     ASSERT_EQ(static_cast<double>(got), want) << bits;
     ASSERT_EQ(std::signbit(got), sign < 0) << bits;
   }
@@ -93,7 +103,8 @@ TEST(Safetensors, WriterRefusesBadNamesAndLeavesTheOldFile) {
   bytes::Folder folder;
   const float f[1] = {1};
   const std::string path = folder.put("x", "old");
-  for (const std::string& name : {std::string("a\0b", 3), std::string("../a"), std::string("\xff"), std::string("__metadata__")})
+  for (const std::string& name :
+       {std::string("a\0b", 3), std::string("../a"), std::string("\xff"), std::string("__metadata__")})
     EXPECT_THROW(write_safetensors(path, {{name, Dtype::F32, {1}, f}}, {}), Error);
   EXPECT_THROW(write_safetensors(path, {{"a", Dtype::F32, {1}, f}, {"a", Dtype::F32, {1}, f}}, {}), Error);
   EXPECT_EQ(bytes::slurp(path), "old");
@@ -104,14 +115,18 @@ TEST(Safetensors, AcceptsWhatTheFormatAllows) {
   bytes::Folder folder;
   const Safetensors file(folder.put("x", two(R"(,"__metadata__":{"k":"v"})")));
   EXPECT_EQ(file.tensors().size(), 2u);
-  // Leading and trailing spaces, a field that is not known, other key orders, a zero size in the middle, no tensor at all.
+  // Leading and trailing spaces, a field that is not known, other key orders, a zero size in the middle, no tensor at
+  // all.
   for (const std::string& good :
-       {safetensors("  {" + kTwo + "}   ", std::string(9, '\0')), one(R"("x":[{"y":1}],"data_offsets":[0,8],"shape":[1,2],"dtype":"F32")"),
-        safetensors("{" + kTwo + R"(,"c":{"dtype":"F32","shape":[0],"data_offsets":[8,8]}})", std::string(9, '\0')), safetensors("{}")})
+       {safetensors("  {" + kTwo + "}   ", std::string(9, '\0')),
+        one(R"("x":[{"y":1}],"data_offsets":[0,8],"shape":[1,2],"dtype":"F32")"),
+        safetensors("{" + kTwo + R"(,"c":{"dtype":"F32","shape":[0],"data_offsets":[8,8]}})", std::string(9, '\0')),
+        safetensors("{}")})
     EXPECT_NO_THROW(open_file(folder.put("y", good))) << good;
   // Unaligned data is read right.
   const Safetensors odd(folder.put("z", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
-                                                    R"("f":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})", "\1" + bytes::f32(2.5f))));
+                                                    R"("f":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
+                                                    "\1" + bytes::f32(2.5f))));
   float value = 0;
   odd.read(*odd.find("f"), &value);
   EXPECT_EQ(value, 2.5f);
@@ -133,7 +148,8 @@ TEST(Safetensors, BadInputs) {
       {"9b NUL ends the text", safetensors(std::string("{}\0x", 4)), "not valid JSON"},
       {"9c byte order mark", safetensors("\xef\xbb\xbf{}"), "not valid JSON"},
       {"9d number 1e400", one(R"("dtype":"F32","shape":[1e400],"data_offsets":[0,8])"), "not valid JSON"},
-      {"10 depth 100000", safetensors("{\"a\":{\"x\":" + repeated("[", 100000) + repeated("]", 100000) + "}}"), "deeper than 8"},
+      {"10 depth 100000", safetensors("{\"a\":{\"x\":" + repeated("[", 100000) + repeated("]", 100000) + "}}"),
+       "deeper than 8"},
       {"11 duplicate name", safetensors("{" + kTwo + "," + kTwo + "}", std::string(9, '\0')), "stands twice"},
       {"11b duplicate field", one(R"("dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8])"), "stands twice"},
       {"12 unknown dtype", one(R"("dtype":"F31","shape":[2],"data_offsets":[0,8])"), "unknown dtype F31"},
@@ -142,23 +158,36 @@ TEST(Safetensors, BadInputs) {
       {"14b entry 2^63", one(R"("dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,8])"), "too large"},
       {"15 float 3.0", one(R"("dtype":"F32","shape":[3.0],"data_offsets":[0,8])"), "shape cannot hold the number 3.0"},
       {"16 reversed", one(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])"), "reversed"},
-      {"17 overlap", safetensors(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
-                                 std::string(6, '\0')), "overlaps"},
-      {"18 hole", safetensors(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}})",
-                              std::string(9, '\0')), "hole"},
+      {"17 overlap",
+       safetensors(
+           R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
+            R"("b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
+           std::string(6, '\0')),
+       "overlaps"},
+      {"18 hole",
+       safetensors(
+           R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},)"
+            R"("b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}})",
+           std::string(9, '\0')),
+       "hole"},
       {"18b hole at the start", one(R"("dtype":"U8","shape":[4],"data_offsets":[4,8])"), "hole"},
       {"19 trailing bytes", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 9), "1 trailing bytes"},
       {"20 beyond the file", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])", 7), "beyond the end"},
       {"21 size mismatch", one(R"("dtype":"F32","shape":[3],"data_offsets":[0,8])"), "needs 12"},
       {"22 metadata", two(R"(,"__metadata__":{"k":1})"), "metadata values must be strings"},
       {"22b metadata list", two(R"(,"__metadata__":["k"])"), "must be described by an object"},
-      {"23 NUL", safetensors(R"({"a\u0000b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(8, '\0')), "NUL"},
-      {"23b ../", safetensors(R"({"../a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(8, '\0')), "../"},
-      {"23c long name", safetensors("{\"" + repeated("n", 1025) + R"(":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(8, '\0')),
+      {"23 NUL", safetensors(R"({"a\u0000b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(8, '\0')),
+       "NUL"},
+      {"23b ../", safetensors(R"({"../a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(8, '\0')),
+       "../"},
+      {"23c long name",
+       safetensors("{\"" + repeated("n", 1025) + R"(":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
+                   std::string(8, '\0')),
        "longer than 1024"},
       {"24 no offsets", one(R"("dtype":"F32","shape":[2])"), "data_offsets is missing"},
       {"24b rank 9", one(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8])"), "more than 8 entries"},
-      {"24c not an object after a skipped field", safetensors(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[0,1],"x":1},"b":7})", "\1"),
+      {"24c not an object after a skipped field",
+       safetensors(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[0,1],"x":1},"b":7})", "\1"),
        "must be described by an object"}};
   for (const Bad& c : cases) expect_refused(c.label, c.content, c.text, open_file);
 }
@@ -169,8 +198,12 @@ TEST(Safetensors, NonfiniteValuesAreCounted) {  // case 25
   const float f[5] = {1, nan, inf, -inf, std::numeric_limits<float>::max()};
   const uint16_t half[3] = {0x7c00, 0x7e00, 0x7bff}, brain[2] = {0x7fc0, 0x7f7f};
   const int32_t i[1] = {-1};
-  write_safetensors(folder / "x", {{"f", Dtype::F32, {5}, f}, {"h", Dtype::F16, {3}, half}, {"b", Dtype::BF16, {2}, brain},
-                                   {"i", Dtype::I32, {1}, i}}, {});
+  write_safetensors(folder / "x",
+                    {{"f", Dtype::F32, {5}, f},
+                     {"h", Dtype::F16, {3}, half},
+                     {"b", Dtype::BF16, {2}, brain},
+                     {"i", Dtype::I32, {1}, i}},
+                    {});
   Safetensors file(folder / "x");
   EXPECT_EQ(count_nonfinite(file, *file.find("f")), 3u);
   EXPECT_EQ(count_nonfinite(file, *file.find("h")), 2u);
@@ -180,6 +213,10 @@ TEST(Safetensors, NonfiniteValuesAreCounted) {  // case 25
 
 TEST(Safetensors, EveryTruncationIsRefused) {
   bytes::expect_all_truncations_refused(two(R"(,"__metadata__":{"k":"v"})"), open_file);
+}
+
+TEST(Safetensors, ChangedBytesNeverCrash) {
+  bytes::expect_all_mutations_survived(two(R"(,"__metadata__":{"k":"v"})"), open_file);
 }
 
 TEST(Safetensors, TypesWithoutNumbersAreListedButNotRead) {

@@ -1,0 +1,32 @@
+// Restricted reader of PyTorch checkpoints: zip (1.6 and later), TorchScript archives, and the legacy container (before
+// 1.6). Nothing in a file is ever executed; see io/pickle.h.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "io/dtype.h"
+
+namespace purescope {
+
+struct CheckpointTensor {
+  std::string name;  // keys of nested dictionaries and places in lists joined by '.': "state_dict.module.conv1.weight"
+  Dtype dtype = Dtype::F32;
+  std::vector<int64_t> shape;
+  std::vector<unsigned char> bytes;  // row-major, little-endian, dense
+  size_t count() const;
+};
+
+struct Checkpoint {
+  std::string path;
+  std::string container;                  // "zip", "torchscript" or "legacy"
+  std::vector<std::string> sections;  // text keys of the outermost dictionary that hold dictionaries, lists or objects
+  std::vector<CheckpointTensor> tensors;  // in the order of the file; raw names
+  const CheckpointTensor* find(const std::string& name) const;
+};
+
+// Reads all tensors; other entries (epoch, optimiser settings) are parsed as plain data and ignored. Each storage is
+// checked where it lies in the mapped file and copied once, into its tensors. Errors: 65 damaged, or anything but plain
+// data and tensors; 66 missing; 77 unreadable.
+Checkpoint read_torch_checkpoint(const std::string& path);
+
+}  // namespace purescope
