@@ -15,10 +15,9 @@ real clamp01(real v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
 
 namespace cpu {
 
-void linf_step(View x0, View g, double step, double eps, View x) {
-  const real a = static_cast<real>(step), e = static_cast<real>(eps);
+void linf_step(View x0, View g, View step, View eps, View x) {
   parallel_for(x.n, [&](int n) {
-    const real *base = x0.image(n), *gi = g.image(n);
+    const real a = step.data[n], e = eps.data[n], *base = x0.image(n), *gi = g.image(n);
     real* xi = x.image(n);
     for (size_t i = 0; i < x.image_size(); ++i) {
       const real sign = gi[i] > 0 ? 1 : gi[i] < 0 ? -1 : gi[i];  // sign(0) = 0, NaN stays NaN
@@ -28,21 +27,21 @@ void linf_step(View x0, View g, double step, double eps, View x) {
   });
 }
 
-void l2_step(View x0, View g, double step, double eps, View x) {
+void l2_step(View x0, View g, View step, View eps, View x) {
   parallel_for(x.n, [&](int n) {
     const real *base = x0.image(n), *gi = g.image(n);
     real* xi = x.image(n);
     const size_t size = x.image_size();
     accum square = 0;
     for (size_t i = 0; i < size; ++i) square += static_cast<accum>(gi[i]) * gi[i];
-    const real a = static_cast<real>(step / std::max(std::sqrt(square), 1e-12));
+    const real a = static_cast<real>(step.data[n] / std::max(std::sqrt(square), 1e-12));
     square = 0;
     for (size_t i = 0; i < size; ++i) {
       xi[i] += a * gi[i];
       const accum d = xi[i] - base[i];
       square += d * d;
     }
-    const real shrink = static_cast<real>(std::min(1.0, eps / std::max(std::sqrt(square), 1e-12)));
+    const real shrink = static_cast<real>(std::min(1.0, eps.data[n] / std::max(std::sqrt(square), 1e-12)));
     for (size_t i = 0; i < size; ++i) xi[i] = clamp01(base[i] + (xi[i] - base[i]) * shrink);
   });
 }

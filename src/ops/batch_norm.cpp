@@ -70,9 +70,9 @@ void batch_norm_backward(const BatchNorm& s, View x, View weight, View running_m
   parallel_for(dy.c, [&](int c) {
     const accum mean = s.training ? saved.data[2 * c] : running_mean.data[c];
     const accum r = s.training ? saved.data[2 * c + 1] : 1 / std::sqrt(static_cast<accum>(running_var.data[c]) + s.eps);
-    accum sum = 0, dot = 0;  // sum dy, sum dy * xh, images in order
+    accum sum = 0, dot = 0;  // sum dy, sum dy * xh, images in order; without x the second is not needed
     for (int n = 0; n < dy.n; ++n) {
-      const Sums sums = gradient_sums(dy.plane(n, c), x.plane(n, c), pixels, mean, r);
+      const Sums sums = gradient_sums(dy.plane(n, c), (x.empty() ? dy : x).plane(n, c), pixels, mean, r);
       sum += sums.a;
       dot += sums.b;
     }

@@ -50,8 +50,8 @@ TWIN(cross_entropy_backward, (View logits, const int* labels, double scale, View
 TWIN(reverse_step_forward, (const ReverseStep& s, View x, View eps, View z, View y), (s, x, eps, z, y), x)
 TWIN(reverse_step_backward, (const ReverseStep& s, View x, View eps, View dy, View dx, View deps), (s, x, eps, dy, dx, deps), x)
 TWIN(affine_forward, (double a, View x, double b, View z, double c, View y), (a, x, b, z, c, y), x)
-TWIN(linf_step, (View x0, View g, double step, double eps, View x), (x0, g, step, eps, x), x)
-TWIN(l2_step, (View x0, View g, double step, double eps, View x), (x0, g, step, eps, x), x)
+TWIN(linf_step, (View x0, View g, View step, View eps, View x), (x0, g, step, eps, x), x)
+TWIN(l2_step, (View x0, View g, View step, View eps, View x), (x0, g, step, eps, x), x)
 
 }  // namespace PURESCOPE_REAL_NS
 }  // namespace purescope

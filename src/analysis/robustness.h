@@ -1,0 +1,68 @@
+// The main job: one image (or a small batch) through purifier and classifier, measured and attacked.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "analysis/compression_rate.h"
+#include "analysis/robustness_options.h"
+#include "attack/minimum_perturbation.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+
+// One line of results: one image under one (seed, t*, eps, rand).
+struct AttackRecord {
+  int64_t image = 0;
+  int label = 0;
+  int pred_clean = -1, pred_anchor = -1, pred_adv = -1;   // classifier alone; after the purifier; on the adversarial image
+  bool robust = false, adv_on_path = false;
+  double loss_start = 0, loss_end = 0;                    // cross-entropy at the start of the attack and under the test noise
+  double linf = 0, l2 = 0;                                // of the perturbation, [0,1] units
+  double l2_anchor = 0;                                   // ||f(x0) - x0||, [0,1] units
+  double cr = 0, cr_error = 0, cr_adv = 0;                // expected compression rate, its standard error; that of the attack's perturbation
+  double grad_zero = 0;
+  int forwards = 0, backwards = 0;                        // passes through the whole target
+  std::string status = "ok";                              // ok | nan | skipped_misclassified
+  std::vector<float> adversarial;                         // [3,h,w]
+};
+
+// Everything that is the same for all eps and rand of a batch at one (seed, t*).
+struct Setting { int t = 0; int64_t seed = 0; double eps = 0; Rand rand = Rand::Fixed; };
+
+class Robustness {
+ public:
+  // unet may be null. `base` and `behind` are two nets of the same classifier: alone, and after the purifier.
+  Robustness(Net* unet, Net& base, Net& behind, const RobustnessOptions& options, const NoiseStream& stream, int batch, size_t memory_reals);
+
+  // x [n,3,h,w] in [0,1]; ids are the positions in the data source (they key the noise). `resume` continues a stopped attack; when stop()
+  // turns true at a step boundary the attack is left in `checkpoint` and the result is empty.
+  std::vector<AttackRecord> attack(const Setting& setting, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
+                                   PgdCheckpoint* checkpoint, const std::function<bool()>& stop);
+
+  // Minimum perturbations of the classifier alone in units of eps, at x.
+  std::vector<MinimumPerturbation> minima(double eps, int64_t seed, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids);
+
+  // f_xi(x) under the fixed noise of the seed, in [0,1] units.
+  Buffer purified(int t, int64_t seed, View x, const std::vector<int64_t>& ids);
+
+  // Compression rates and anchors alone (no attack).
+  std::vector<CompressionRate> compression(int t, int64_t seed, double eps, View x, const std::vector<int64_t>& ids, View anchors);
+
+ private:
+  void select(int t);
+  std::vector<AttackRecord> score(const Setting& setting, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
+                                  const PgdResult& result, const std::vector<CompressionRate>& rates, View anchors);
+  Net* unet_;
+  Net& base_net_;
+  Net& behind_;
+  const RobustnessOptions& options_;
+  const NoiseStream& stream_;
+  int batch_;
+  size_t memory_reals_;
+  int current_t_ = -1;
+  std::unique_ptr<Defended> base_, target_;
+};
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope
