@@ -23,6 +23,7 @@ template <class T>
 struct Args {
   int n = 0;
   std::vector<std::vector<T>> in, param, state;
+  std::vector<T> bias(size_t index) const { return index < param.size() ? param[index] : std::vector<T>{}; }  // empty if absent
 };
 
 }  // namespace purescope::oracle
