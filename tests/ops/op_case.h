@@ -47,12 +47,12 @@ struct OpCase {
   std::string name;                     // "conv2d 3x3 stride 2": shown when a check fails
   Tolerance tolerance;
   int batch = 2;
-  std::vector<Array> in, param, state;  // state: running statistics
-  Array out, saved;                     // saved.c = 0: the op saves nothing
-  std::function<void(const Views&)> forward, backward;  // backward is empty where the op has no derivative
-  std::function<void(Views&)> drop_unneeded;            // blanks the inputs that only unwanted gradients need
-  std::function<std::vector<double>(const Args<double>&)> oracle;
-  std::function<std::vector<Complex>(const Args<Complex>&)> complex_oracle;
+  std::vector<Array> in{}, param{}, state{};  // state: running statistics
+  Array out{}, saved{};                   // saved.c = 0: the op saves nothing
+  std::function<void(const Views&)> forward{}, backward{};  // backward is empty where the op has no derivative
+  std::function<void(Views&)> drop_unneeded{};            // blanks the inputs that only unwanted gradients need
+  std::function<std::vector<double>(const Args<double>&)> oracle{};
+  std::function<std::vector<Complex>(const Args<Complex>&)> complex_oracle{};
   bool linear_in_inputs = false, linear_in_params = false;  // up to a constant, in all of them together
   bool couples_images = false;          // batch statistics: image k of a batch is not image k alone
   bool writes_state = false;
