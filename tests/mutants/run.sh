@@ -1,0 +1,73 @@
+#!/bin/sh
+# Applies every mutant of mutants.txt to a copy of the sources, rebuilds the named test and requires it to fail.
+# usage: tests/mutants/run.sh [WORD]   only mutants whose name contains WORD
+# Prints CAUGHT, SURVIVED or BROKEN per mutant; exit 1 unless all were caught. The copy and its build folder are kept between runs in
+# build/mutants; a mutant recompiles one file and relinks one test.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+copy=$root/build/mutants/source build=$root/build/mutants/build log=$root/build/mutants/log only=${1:-}
+mkdir -p "$copy" "$build" "$log"
+
+# A file is copied only if it changed, so that an earlier build stays valid.
+update_copy() {
+  (cd "$root" && find CMakeLists.txt src tests -type f) | while IFS= read -r path; do
+    cmp -s "$root/$path" "$copy/$path" || { mkdir -p "$(dirname "$copy/$path")" && cp "$root/$path" "$copy/$path"; }
+  done
+  (cd "$copy" && find src tests -type f) | while IFS= read -r path; do
+    [ -e "$root/$path" ] || rm "$copy/$path"
+  done
+}
+
+# replace FILE: writes FILE with the one line $old turned into $new to stdout; status 3 unless the line is there exactly once.
+replace() {
+  old=$old new=$new awk '
+    { text = $0; sub(/^[ \t]+/, "", text)
+      if (text == ENVIRON["old"]) { ++found; indent = substr($0, 1, length($0) - length(text)); print indent ENVIRON["new"] } else print }
+    END { if (found != 1) exit 3 }' "$1"
+}
+
+make_target() { cmake --build "$build" --target "$1" -j "${JOBS:-2}" >"$log/build" 2>&1; }
+
+verdict() { printf '%-9s %s\n' "$1" "$name"; printf '%s\n' "$1" >>"$log/verdicts"; }
+
+one_mutant() {
+  case $name in *"$only"*) ;; *) return 0 ;; esac
+  # The unchanged tests must pass, or their failing would prove nothing.
+  key=$(printf '%s' "$target $test" | tr -c 'A-Za-z0-9_.\n' _)
+  if [ ! -e "$log/clean.$key" ]; then
+    if ! make_target "$target" || ! "$build/tests/$target" --gtest_filter="$test" >"$log/clean" 2>&1 || ! grep -q 'PASSED  \] [1-9]' "$log/clean"; then
+      verdict BROKEN; echo "          the unchanged $test of $target does not build, pass or exist"; return 0
+    fi
+    : >"$log/clean.$key"
+  fi
+  if ! replace "$root/$file" >"$log/mutated"; then
+    verdict BROKEN; echo "          the old line is not in $file exactly once"; return 0
+  fi
+  cp "$log/mutated" "$copy/$file"
+  if ! make_target "$target"; then verdict BROKEN; echo "          does not compile: $log/build"; tail -5 "$log/build"
+  elif timeout 300 "$build/tests/$target" --gtest_filter="$test" >"$log/run" 2>&1; then verdict SURVIVED
+  else verdict CAUGHT; fi
+  cp "$root/$file" "$copy/$file"
+}
+
+update_copy
+rm -f "$log"/verdicts "$log"/clean.*
+: >"$log/verdicts"
+cmake -S "$copy" -B "$build" -DPURESCOPE_CONFIG=release -DCMAKE_BUILD_TYPE=None >"$log/configure" 2>&1 || { cat "$log/configure"; exit 1; }
+name= file= old= new= target= test=
+while IFS= read -r line || [ -n "$line" ]; do
+  case $line in
+    \#*) ;;
+    'name: '*) name=${line#name: } file= old= new= target= test= ;;
+    'file: '*) file=${line#file: } ;;
+    'old: '*) old=${line#old: } ;;
+    'new:'*) new=${line#new:} new=${new# } ;;
+    'target: '*) target=${line#target: } ;;
+    'test: '*) test=${line#test: }; one_mutant </dev/null ;;
+    '') ;;
+    *) echo "mutants.txt: cannot read: $line"; exit 1 ;;
+  esac
+done <"$root/tests/mutants/mutants.txt"
+total=$(wc -l <"$log/verdicts") caught=$(grep -c '^CAUGHT' "$log/verdicts" || true)
+echo "$caught of $total mutants caught"
+[ "$total" -gt 0 ] && [ "$caught" -eq "$total" ]
