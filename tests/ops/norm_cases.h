@@ -35,7 +35,7 @@ inline OpCase batch_norm_case(int n, int h, int w, BatchNorm s) {
     batch_norm_backward(s, v.in[0], v.param[0], v.state[0], v.state[1], v.saved, v.dout, v.din[0], v.dparam[0], v.dparam[1]);
   };
   c.drop_unneeded = [s](Views& v) {
-    if (!s.training && v.dparam[0].empty() && v.dparam[1].empty()) v.in[0] = {};
+    if (!s.training && v.dparam[0].empty()) v.in[0] = {};
     if (v.din[0].empty()) v.param[0] = {};
   };
   c.set_oracle([=](const auto& a) {
