@@ -1,0 +1,83 @@
+#include "cli/compare.h"
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "core/check.h"
+#include "io/json_text.h"
+#include "io/signals.h"
+#include "io/text.h"
+
+namespace purescope {
+namespace {
+
+struct Side {
+  Trace trace;
+  bool f64 = false, file = false;
+};
+
+Side run_side(const std::string& name, const CompareOptions& o) {
+  if (name == "fast") fail(kUsage, "not built: fast", "compare " + name, "compare f32, f64 or a file written by `purescope forward --dump`");
+  if (name.starts_with("cuda") || name == "emulated") fail(kUnavailable, "built without CUDA", "compare " + name, "compare f32, f64 or a file");
+  Side side;
+  if (name == "f64") return {f64::trace_for_compare(o), true, false};
+  if (name == "f32" || name == "exact") return {f32::trace_for_compare(o), false, false};
+  side.file = true;
+  side.trace = read_trace(name, side.f64);
+  return side;
+}
+
+// Zero where both sides promise the same bits; 1e-5 where one is float; 1e-9 for a file in double, which another machine may have written.
+double default_tolerance(const Side& a, const Side& b) {
+  if (!a.file && !b.file && a.f64 == b.f64) return 0;
+  return a.f64 && b.f64 ? 1e-9 : 1e-5;
+}
+
+void check_same_steps(const Side& a, const Side& b, const CompareOptions& o) {
+  for (size_t i = 0; i < std::max(a.trace.size(), b.trace.size()); ++i) {
+    const bool fits = i < a.trace.size() && i < b.trace.size() && a.trace[i].name == b.trace[i].name && a.trace[i].shape == b.trace[i].shape;
+    if (!fits)
+      fail(kBadInput, "the two sides do not have the same steps: they part at step " + std::to_string(i), o.a + " and " + o.b,
+           "give the architecture, input and batch that the file was made with");
+  }
+}
+
+}  // namespace
+
+int run_compare(const CompareOptions& o) {
+  const Side a = run_side(o.a, o), b = run_side(o.b, o);
+  check_same_steps(a, b, o);
+  const double bar = o.tolerance >= 0 ? o.tolerance : default_tolerance(a, b);
+  size_t first = a.trace.size(), worst = 0;
+  double worst_error = -1;
+  for (size_t i = 0; i < a.trace.size(); ++i) {
+    const double error = relative_error(a.trace[i].values, b.trace[i].values);
+    if (!(error <= bar) && first == a.trace.size()) first = i;
+    if (!(error <= worst_error)) { worst_error = error; worst = i; }
+    if (!o.common.verbose) continue;
+    char line[256];
+    std::snprintf(line, sizeof line, "%4zu  %-36s %.3e\n", i, a.trace[i].name.c_str(), error);
+    print_out(line);
+  }
+  const bool differs = first < a.trace.size();
+  const Trace& lines = a.file ? b.trace : a.trace;
+  if (o.common.json) {
+    JsonLine json;
+    json.add("a", o.a).add("b", o.b).add("steps", a.trace.size()).add("tolerance", bar).add("worst_step", a.trace[worst].name).add("worst_error", worst_error);
+    json.add("differs", differs);
+    if (differs) json.add("first_step", first).add("first_name", lines[first].name).add("line", lines[first].line);
+    print_out(json.text() + "\n");
+    return differs ? kNegative : kOk;
+  }
+  char text[768];
+  std::snprintf(text, sizeof text, "%s against %s: %zu steps, relative l2 error at most %.3e (step %zu, %s), bar %.1e\n", o.a.c_str(), o.b.c_str(),
+                a.trace.size(), worst_error, worst, a.trace[worst].name.c_str(), bar);
+  print_out(text);
+  if (!differs) return kOk;
+  std::snprintf(text, sizeof text, "first step beyond the bar: %zu, %s (%s), error %.3e\n  declared at %s\n", first, lines[first].name.c_str(),
+                lines[first].op.c_str(), relative_error(a.trace[first].values, b.trace[first].values), lines[first].line.c_str());
+  print_out(text);
+  return kNegative;
+}
+
+}  // namespace purescope

@@ -1,0 +1,115 @@
+// convert: a PyTorch checkpoint (or a safetensors file) to a safetensors file with the keys that the networks use.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "cli/commands.h"
+#include "core/check.h"
+#include "core/hash.h"
+#include "io/checkpoint_keys.h"
+#include "io/safetensors.h"
+#include "io/text.h"
+#include "models/zoo.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+namespace {
+
+Checkpoint read_any(const std::string& path, std::map<std::string, std::string>& metadata) {
+  if (!path.ends_with(".safetensors")) return read_torch_checkpoint(path);
+  const Safetensors file(path);
+  Checkpoint c{path, "safetensors", {}, {}};
+  for (const TensorInfo& t : file.tensors()) {
+    const unsigned char* data = static_cast<const unsigned char*>(file.data(t));
+    c.tensors.push_back({t.name, t.dtype, t.shape, {data, data + (t.end - t.begin)}});
+  }
+  metadata = file.metadata();
+  return c;
+}
+
+// Every difference between the keys and the architecture, at once (exit 65).
+void check_against(const Model& model, const Checkpoint& c) {
+  std::map<std::string, const CheckpointTensor*> have;
+  for (const CheckpointTensor& t : c.tensors) have[t.name] = &t;
+  std::vector<std::string> problems;
+  for (const ParamInfo& p : model.params) {
+    const auto t = have.find(p.key);
+    if (t == have.end()) { problems.push_back("missing " + p.key + " " + shape_text(p.shape)); continue; }
+    if (t->second->shape != p.shape) problems.push_back(p.key + " has shape " + shape_text(t->second->shape) + ", expected " + shape_text(p.shape));
+    else if (!dtype_is_float(t->second->dtype)) problems.push_back(p.key + " has type " + dtype_name(t->second->dtype) + ", expected a floating-point type");
+    have.erase(t);
+  }
+  for (const auto& [name, tensor] : have) {
+    const auto ignored = [&](const std::string& suffix) { return name.ends_with(suffix); };
+    if (std::any_of(model.ignored_suffixes.begin(), model.ignored_suffixes.end(), ignored)) continue;
+    problems.push_back("unexpected " + printable(name) + " " + shape_text(tensor->shape));
+  }
+  if (problems.empty()) return;
+  std::string text = "the checkpoint does not fit " + model.arch + ": " + std::to_string(problems.size()) + " problem" + (problems.size() > 1 ? "s" : "");
+  for (const std::string& p : problems) text += "\n    " + p;
+  fail(kBadInput, text, c.path, "name the right architecture, or choose a part of the file with --take");
+}
+
+// Floating-point tensors to one type; the others stay as they are.
+void change_dtype(Checkpoint& c, Dtype to) {
+  for (CheckpointTensor& t : c.tensors) {
+    if (!dtype_is_float(t.dtype) || t.dtype == to) continue;
+    std::vector<unsigned char> bytes(t.count() * dtype_bits(to) / 8);
+    if (to == Dtype::F32) convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<float*>(bytes.data()), c.path);
+    else convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<double*>(bytes.data()), c.path);
+    t.bytes = std::move(bytes);
+    t.dtype = to;
+  }
+}
+
+void check_finite(const Checkpoint& c, bool strict) {
+  for (const CheckpointTensor& t : c.tensors) {
+    const size_t bad = dtype_is_float(t.dtype) ? count_nonfinite(t.dtype, t.bytes.data(), t.count(), c.path) : 0;
+    if (!bad) continue;
+    const std::string what = printable(t.name) + " holds " + std::to_string(bad) + " NaN or infinite values";
+    if (strict) fail(kBadInput, what, c.path, "--strict refuses such values; use a sound file");
+    std::fprintf(stderr, "warning: %s\n  in %s\n", what.c_str(), c.path.c_str());
+  }
+}
+
+std::string type_summary(const Checkpoint& c) {
+  std::map<std::string, size_t> count;
+  for (const CheckpointTensor& t : c.tensors) ++count[dtype_name(t.dtype)];
+  std::string text;
+  for (const auto& [name, n] : count) text += (text.empty() ? "" : ", ") + std::to_string(n) + " " + name;
+  return text;
+}
+
+}  // namespace
+
+int run_convert(const ConvertOptions& o) {
+  if (o.raw && o.take != "auto") fail(kUsage, "--raw and --take exclude each other", "purescope convert", "leave one out");
+  if (o.raw && !o.arch.empty()) fail(kUsage, "--raw and --arch exclude each other", "purescope convert", "an architecture needs clean keys; leave --raw out");
+  std::error_code ignored;
+  if (std::filesystem::exists(o.output, ignored) && !o.force)
+    fail(kCannotCreate, "the output exists", o.output, "choose another name, or add --force to replace it");
+  std::map<std::string, std::string> metadata;
+  Checkpoint c = read_any(o.input, metadata);
+  const std::string container = c.container;
+  const KeyChoice choice = clean_keys(c, o.raw ? "none" : o.take);
+  if (!o.arch.empty()) {
+    const Model model = make_model(o.arch);
+    check_against(model, c);
+    metadata["arch"] = model.arch;
+  }
+  check_finite(c, o.common.strict);
+  if (o.dtype != "keep") change_dtype(c, o.dtype == "f32" ? Dtype::F32 : Dtype::F64);
+  metadata["source_sha256"] = sha256_file(o.input);
+  std::vector<TensorOut> tensors;
+  for (const CheckpointTensor& t : c.tensors) tensors.push_back({t.name, t.dtype, t.shape, t.bytes.data()});
+  write_safetensors(o.output, tensors, metadata);
+  if (o.common.quiet) return kOk;
+  std::fprintf(stderr, "%s (%s): %s\ntypes %s: %s\n", o.input.c_str(), container.c_str(), choice.text().c_str(), o.dtype == "keep" ? "kept" : "made one",
+               type_summary(c).c_str());
+  if (!o.arch.empty()) std::fprintf(stderr, "all keys fit %s\n", metadata["arch"].c_str());
+  return kOk;
+}
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope

@@ -1,0 +1,93 @@
+// forward and vjp: one network on an array, in passes of a few images (image k gives the same bits in any pass).
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/load.h"
+#include "cli/run_trace.h"
+#include "core/check.h"
+#include "io/safetensors.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+namespace {
+
+// One t for all images, or one each; purifiers only.
+void check_times(const std::vector<int64_t>& t, const Model& model, int images) {
+  if (model.time < 0) {
+    if (!t.empty()) fail(kUsage, "--t is given, but the network has no time input", model.arch, "leave --t out");
+    return;
+  }
+  if (t.empty()) fail(kUsage, "--t is missing", model.arch + " has a time input", "give the diffusion index, 0 to 999: one for all images, or one each");
+  if (t.size() != 1 && static_cast<int>(t.size()) != images)
+    fail(kUsage, std::to_string(t.size()) + " values of --t for " + std::to_string(images) + " images", "--t", "give one for all images, or one each");
+}
+
+void load_pass(Net& net, View x, const std::vector<int64_t>& t, int first) {
+  net.set_batch(x.n);
+  std::copy_n(x.data, x.size(), net.input().data);
+  if (net.model().time < 0) return;
+  for (int n = 0; n < x.n; ++n) net.time().data[n] = static_cast<real>(t[t.size() == 1 ? 0 : first + n]);
+}
+
+void write_param_grads(const std::string& path, Net& net) {
+  std::vector<TensorOut> tensors;
+  const Model& model = net.model();
+  for (size_t i = 0; i < model.params.size(); ++i)
+    if (model.params[i].trainable)
+      tensors.push_back({model.params[i].key, sizeof(real) == 8 ? Dtype::F64 : Dtype::F32, model.params[i].shape, net.grads().view(static_cast<int>(i)).data});
+  write_safetensors(path, tensors, {{"arch", model.arch}, {"kind", "parameter gradients, summed over the batch"}});
+}
+
+}  // namespace
+
+int run_forward(const ForwardOptions& o) {
+  const LoadedNet loaded = load_network(o.net, o.common);
+  const Buffer input = read_images(o.input, loaded.image(), "--input", o.common, false);
+  const View x = input.view();
+  check_times(o.t, loaded.model, x.n);
+  Net net = loaded.make_net();
+  const ValueInfo out = loaded.model.values[loaded.model.output];
+  Buffer result(x.n, out.c, out.h, out.w);
+  const int batch = std::min(o.batch, x.n);
+  net.plan(batch, Mode::Forward);
+  for (int first = 0; first < x.n; first += batch) {
+    load_pass(net, x.images(first, std::min(batch, x.n - first)), o.t, first);
+    net.forward();
+    std::copy_n(net.output().data, net.output().size(), result.view().image(first));
+  }
+  if (!o.dump.empty()) write_trace(o.dump, trace_network(loaded, x, o.t), loaded.model.arch, sizeof(real) == 8);
+  write_array(o.output, result.view());
+  return kOk;
+}
+
+// dx = J(x)^T c for every image; with --dparams also the gradients of all trainable parameters, summed over the images in order.
+int run_vjp(const ForwardOptions& o) {
+  const LoadedNet loaded = load_network(o.net, o.common);
+  const Buffer input = read_images(o.input, loaded.image(), "--input", o.common, false);
+  const View x = input.view();
+  check_times(o.t, loaded.model, x.n);
+  const Buffer cotangent = read_images(o.cotangent, loaded.model.values[loaded.model.output], "--cotangent", o.common, false);
+  if (cotangent.view().n != x.n)
+    fail(kBadInput, "--cotangent holds " + std::to_string(cotangent.view().n) + " images, --input " + std::to_string(x.n), o.cotangent,
+         "give one cotangent per image");
+  Net net = loaded.make_net();
+  Buffer dx(x.n, x.c, x.h, x.w);
+  const int batch = std::min(o.batch, x.n);
+  net.plan(batch, o.dparams.empty() ? Mode::InputGrad : Mode::Training);
+  if (!o.dparams.empty()) net.grads().fill_zero();
+  for (int first = 0; first < x.n; first += batch) {
+    const int count = std::min(batch, x.n - first);
+    load_pass(net, x.images(first, count), o.t, first);
+    net.forward();
+    std::copy_n(cotangent.view().image(first), net.output_grad().size(), net.output_grad().data);
+    net.backward();
+    std::copy_n(net.input_grad().data, net.input_grad().size(), dx.view().image(first));
+  }
+  write_array(o.output, dx.view());
+  if (!o.dparams.empty()) write_param_grads(o.dparams, net);
+  return kOk;
+}
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope
