@@ -35,4 +35,23 @@ struct RobustnessOptions {
   int t_base = 0;
 };
 
+// One line of results: one image under one (seed, t*, eps, rand).
+struct AttackRecord {
+  int64_t image = 0;
+  int label = 0;
+  int pred_clean = -1, pred_anchor = -1, pred_adv = -1;   // classifier alone; after the purifier; on the adversarial image
+  bool robust = false, adv_on_path = false;
+  double loss_start = 0, loss_end = 0;                    // cross-entropy at the start of the attack and under the test noise
+  double linf = 0, l2 = 0;                                // of the perturbation, [0,1] units
+  double l2_anchor = 0;                                   // ||f(x0) - x0||, [0,1] units
+  double cr = 0, cr_error = 0, cr_adv = 0;                // expected compression rate, its standard error; that of the attack's perturbation
+  double grad_zero = 0;
+  int forwards = 0, backwards = 0;                        // passes through the whole target
+  std::string status = "ok";                              // ok | nan | skipped_misclassified
+  std::vector<float> adversarial;                         // [3,h,w]
+};
+
+// Everything that is the same for all eps and rand of a batch at one (seed, t*).
+struct Setting { int t = 0; int64_t seed = 0; double eps = 0; Rand rand = Rand::Fixed; };
+
 }  // namespace purescope

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/robustness_options.h"
 #include "diffusion/purify_options.h"
 #include "rng/noise.h"
 #include "train/train_options.h"
@@ -78,6 +79,26 @@ struct CompareOptions {
   std::string input;                 // empty: formula values
   std::vector<int64_t> t;
   double tolerance = -1;             // < 0: by the pair
+};
+
+// attack, cr and predict: one runner, three choices of what to record.
+enum class RunKind { Attack, Cr, Predict };
+
+struct AttackOptions {
+  RunKind kind = RunKind::Attack;
+  CommonOptions common;
+  NetworkChoice purifier, classifier;
+  PurifyFlags purify;
+  NoiseFlags noise;
+  RobustnessOptions run;             // t, seeds and the purifier's options are filled in from the flags
+  std::string data = "shapes";
+  int64_t count = -1, first = 0;     // -n (-1: 100, or all if fewer), --subset
+  int batch = 0;                     // 0: 8 images, fewer for large networks
+  std::string out;                   // run directory; empty: runs/KIND-HASH8
+  bool resume = false, repair = false, force_mixed = false, save_adv = false;
+  std::string command_line;          // recorded in the header, so that `verify` can repeat it
+  std::string verify_run;            // not empty: compare with the records of this run instead of writing one
+  int sample = 3;                    // images to compute again for verify
 };
 
 struct ConvertOptions {

@@ -1,0 +1,216 @@
+#include "cli/attack_run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "core/check.h"
+#include "core/hash.h"
+#include "core/parallel.h"
+#include "io/image.h"
+#include "io/json_text.h"
+#include "io/npy.h"
+#include "io/signals.h"
+
+namespace purescope {
+namespace {
+
+const char* sampler_text(const PurifyOptions& p) { return p.sampler == SamplerKind::Ddpm ? "ddpm" : "eta"; }
+
+std::string list(const std::vector<int>& v) {
+  std::vector<std::string> items;
+  for (int i : v) items.push_back(std::to_string(i));
+  return json_array(items);
+}
+std::string list(const std::vector<int64_t>& v) {
+  std::vector<std::string> items;
+  for (int64_t i : v) items.push_back(std::to_string(i));
+  return json_array(items);
+}
+std::string list(const std::vector<double>& v) {
+  std::vector<std::string> items;
+  for (double d : v) items.push_back(json_number(d));
+  return json_array(items);
+}
+
+// Everything that defines the results, key by key; the hash of it names the run.
+std::vector<ConfigEntry> config(const AttackOptions& o, const Dataset& data, const std::string& purifier_sha, const std::string& classifier_sha,
+                                const std::string& scalar) {
+  const RobustnessOptions& r = o.run;
+  auto text = [](const std::string& v) { return json_quote(v); };
+  auto flag = [](bool v) { return std::string(v ? "true" : "false"); };
+  std::vector<std::string> rand;
+  for (Rand x : r.rand) rand.push_back(json_quote(rand_name(x)));
+  const std::string forward = r.purify.forward == ForwardKind::Jump ? "jump" : r.purify.forward == ForwardKind::Steps ? "steps" : "none";
+  const std::string clip = r.purify.clip == Clip::X0 ? "x0" : r.purify.clip == Clip::None ? "none" : "straight-through";
+  return {{"command", text(kind_name(o.kind))}, {"real", text(scalar)}, {"math", text("exact")}, {"data", text(o.data), ConfigRole::Free},
+          {"first", std::to_string(o.first)}, {"n", std::to_string(data.count())}, {"t", list(r.t)}, {"steps-reverse", std::to_string(r.steps_reverse)},
+          {"forward", text(forward)}, {"sampler", text(sampler_text(r.purify))}, {"eta", json_number(r.purify.eta)}, {"clip", text(clip)},
+          {"variance", text(r.purify.variance == Variance::FixedLarge ? "fixedlarge" : "fixedsmall")},
+          {"scale", text(r.purify.scale == InputScale::None ? "none" : "sqrt_abar")}, {"seed", list(r.seeds)},
+          {"noise-rng", text(to_string(o.noise.mode))}, {"seed-hash", text(seed_hash_name(o.noise.mode))}, {"t-base", std::to_string(r.t_base)},
+          {"norm", text(r.pgd.norm == Norm::Linf ? "linf" : "l2")}, {"eps", list(r.eps)}, {"steps", std::to_string(r.pgd.steps)},
+          {"rel-step", json_number(r.pgd.relative_step)}, {"abs-step", json_number(r.pgd.absolute_step)},
+          {"random-start", flag(r.pgd.random_start)}, {"restarts", std::to_string(r.pgd.restarts)}, {"best-iterate", flag(r.pgd.best_iterate)},
+          {"backward", text(r.bpda ? "bpda" : "full")}, {"rand", json_array(rand)}, {"test-seed", std::to_string(r.test_seed)},
+          {"draws", std::to_string(r.draws)}, {"clamp-cr", flag(r.clamp_cr)}, {"skip-misclassified", flag(r.skip_misclassified)},
+          {"predict", flag(r.predict)}, {"predict-steps", std::to_string(r.predict_steps)},
+          {"batch", std::to_string(o.batch), ConfigRole::Free}, {"memory", text(o.purify.memory), ConfigRole::Free},
+          {"purifier_sha256", text(purifier_sha), ConfigRole::Identity}, {"classifier_sha256", text(classifier_sha), ConfigRole::Identity},
+          {"data_sha256", text(data.sha256), ConfigRole::Identity}};
+}
+
+// The record without the checksum that the journal adds.
+std::string without_crc(const std::string& line) {
+  const size_t at = line.rfind(",\"crc\":");
+  return at == std::string::npos ? line : line.substr(0, at) + "}";
+}
+
+}  // namespace
+
+const char* kind_name(RunKind kind) {
+  switch (kind) {
+    case RunKind::Attack: return "attack";
+    case RunKind::Cr: return "cr";
+    case RunKind::Predict: return "predict";
+  }
+  return "?";
+}
+
+Dataset load_run_data(const AttackOptions& o) {
+  if (o.count >= 0) return load_dataset(o.data, o.first, o.count);
+  // Not asked for: 100, or all if there are fewer.
+  try {
+    return load_dataset(o.data, o.first, 100);
+  } catch (const Error& e) {
+    if (e.code != kBadInput) throw;
+    return load_dataset(o.data, o.first, -1);
+  }
+}
+
+void check_run(const AttackOptions& o, const Dataset& data, const ClassifierShape& shape) {
+  if (data.height != shape.height || data.width != shape.width)
+    fail(kBadInput, "the images are " + std::to_string(data.height) + " x " + std::to_string(data.width) + ", the classifier takes " +
+         std::to_string(shape.height) + " x " + std::to_string(shape.width), "--data " + o.data, "choose data and networks of one size");
+  if (data.classes > shape.classes)
+    fail(kBadInput, "the data has " + std::to_string(data.classes) + " classes, the classifier " + std::to_string(shape.classes), "--data " + o.data,
+         "choose a classifier for this data");
+}
+
+RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string& purifier_sha, const std::string& classifier_sha,
+                 const std::string& purifier_arch, const std::string& classifier_arch, const std::string& scalar)
+    : options_(o) {
+  RunDescription d;
+  d.program_version = PURESCOPE_VERSION;
+  d.numerics = "1";
+  d.config = config(o, data, purifier_sha, classifier_sha, scalar);
+  const std::string hash = config_hash(d.config);
+  facts_ = {hash.substr(0, 8), o.run.pgd.norm == Norm::Linf ? "linf" : "l2", "pgd", o.run.bpda ? "bpda" : "full", o.run.pgd.steps, o.run.test_seed};
+  if (verifying()) {
+    folder_ = o.verify_run;
+    JournalOptions j;
+    j.folder = folder_;
+    j.run = facts_.run;
+    j.resume = true;
+    j.key = [](const JsonObject& r) { return record_id_key({r.get_string("kind"), r.get_int("img"), r.get_int("seed"), static_cast<int>(r.get_int("t")), r.get_double("eps")}); };
+    journal_ = std::make_unique<Journal>(j);
+    const int total = data.count(), k = std::min(o.sample, total);
+    for (int i = 0; i < k; ++i) sample_.push_back(o.first + static_cast<int64_t>(i) * total / k);
+    return;
+  }
+  std::vector<std::string> purification;
+  for (int t : o.run.t) {
+    PurifyOptions p = o.run.purify;
+    p.t = t;
+    p.steps_reverse = o.run.steps_reverse;
+    purification.push_back(json_quote(describe(p)));
+  }
+  std::vector<std::string> decoders;
+  d.sections = {{"command_line", json_quote(o.command_line)}, {"purifier", JsonLine().add("file", o.purifier.weights).add("arch", purifier_arch).text()},
+                {"classifier", JsonLine().add("file", o.classifier.weights).add("arch", classifier_arch).text()},
+                {"data", JsonLine().add("description", data.description).add("decoders", image_decoder_names()).text()},
+                {"purification", json_array(purification)}, {"device", JsonLine().add("kind", "cpu").add("threads", thread_count()).text()}};
+  folder_ = o.out.empty() ? std::string("runs/") + kind_name(o.kind) + "-" + facts_.run : o.out;
+  dir_ = std::make_unique<RunDir>(folder_, d, RunOptions{o.resume, o.repair, o.force_mixed, 0, 1});
+  JournalOptions j = dir_->journal_options();
+  j.key = [](const JsonObject& r) { return record_id_key({r.get_string("kind"), r.get_int("img"), r.get_int("seed"), static_cast<int>(r.get_int("t")), r.get_double("eps")}); };
+  j.report = [](const std::string& text) { std::fprintf(stderr, "note: %s\n", text.c_str()); };
+  journal_ = std::make_unique<Journal>(j);
+  if (!o.common.quiet) {
+    std::fprintf(stderr, "run %s in %s: %s, %d threads, %s, noise %s\n", facts_.run.c_str(), folder_.c_str(), scalar.c_str(), thread_count(),
+                 data.description.c_str(), to_string(o.noise.mode).c_str());
+    std::fprintf(stderr, "purifier %s, classifier %s\n", purifier_arch.c_str(), classifier_arch.c_str());
+    for (const std::string& p : purification) std::fprintf(stderr, "purify: %s\n", p.substr(1, p.size() - 2).c_str());
+    std::fprintf(stderr, "budget: %s", facts_.norm.c_str());
+    for (double e : o.run.eps) std::fprintf(stderr, " eps %.9f (%.4g/255)", e, e * 255);
+    std::fprintf(stderr, ", %d steps of %.9f eps\n", o.run.pgd.steps, o.run.pgd.relative_step);
+  }
+}
+
+int RunSink::count() const { return verifying() ? 0 : static_cast<int>(journal_->records().size()); }
+
+bool RunSink::wants(const RecordId& id) const {
+  const bool there = journal_->contains(record_id_key(id));
+  if (!verifying()) return !there;
+  return there && std::find(sample_.begin(), sample_.end(), id.image) != sample_.end();
+}
+
+void RunSink::put(const RecordId& id, const std::string& line) {
+  if (!verifying()) {
+    journal_->append(line);
+    return;
+  }
+  ++compared_;
+  for (const std::string& old : journal_->records()) if (without_crc(old) == line) return;
+  differences_.push_back("image " + std::to_string(id.image) + ", " + id.kind + ", t " + std::to_string(id.t) + ", seed " + std::to_string(id.seed));
+}
+
+std::string RunSink::adversarial_path(const RecordId& id) const {
+  char name[128];
+  std::snprintf(name, sizeof name, "/adv/%06lld.s%lld.t%d.e%.6f.%s.npy", static_cast<long long>(id.image), static_cast<long long>(id.seed), id.t,
+                id.eps, id.kind.substr(id.kind.find(':') + 1).c_str());
+  return folder_ + name;
+}
+
+void RunSink::save_adversarial(const RecordId& setting, const AttackRecord& r, int channels, int height, int width) const {
+  if (verifying()) return;
+  std::filesystem::create_directories(folder_ + "/adv");
+  RecordId id = setting;
+  id.image = r.image;
+  write_npy(adversarial_path(id), {channels, height, width}, r.adversarial.data());
+}
+
+std::vector<float> RunSink::load_adversarial(const RecordId& id) const {
+  const std::string path = adversarial_path(id);
+  return access(path.c_str(), F_OK) == 0 ? read_npy(path).as_float() : std::vector<float>();
+}
+
+std::string RunSink::state_key(const std::string& key, const std::vector<int64_t>& ids) const { return facts_.run + " " + key + " " + list(ids); }
+
+void RunSink::make_state_folder() const { std::filesystem::create_directories(folder_ + "/state"); }
+
+int RunSink::finish() {
+  if (verifying()) {
+    for (const std::string& d : differences_) print_out("differs: " + d + "\n");
+    print_out("verify " + folder_ + ": " + std::to_string(compared_) + " records computed again, " + std::to_string(differences_.size()) + " differ\n");
+    return differences_.empty() && compared_ > 0 ? kOk : kNegative;
+  }
+  journal_->finish();
+  const std::vector<TableRow> rows = attack_table(journal_->records());
+  dir_->write_summary(JsonLine().add("run", facts_.run).raw("rows", table_json(rows)).add("mixed", dir_->mixed()).text());
+  std::filesystem::remove(state_path());
+  print_out(options_.common.json ? JsonLine().add("run", facts_.run).add("folder", folder_).raw("rows", table_json(rows)).text() + "\n" : table_text(rows));
+  if (!options_.common.quiet)
+    std::fprintf(stderr, "records: %s/results.0000of0001.jsonl%s\n", folder_.c_str(),
+                 options_.kind == RunKind::Attack ? (", pictures: " + folder_ + "/grid.png").c_str() : "");
+  return kOk;
+}
+
+int RunSink::stopped() {
+  std::fprintf(stderr, "stopped; nothing is lost. Go on with the same command and --resume --out %s\n", folder_.c_str());
+  return kStopped;
+}
+
+}  // namespace purescope

@@ -1,0 +1,69 @@
+// The run directory of attack, cr and predict: what is recorded, what is still missing, what stands in it at the end. No scalar type in
+// here but the checkpoint's, which passes through.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "data/dataset.h"
+#include "io/journal.h"
+#include "io/run_dir.h"
+#include "report/attack_table.h"
+
+namespace purescope {
+
+const char* kind_name(RunKind kind);   // attack | cr | predict
+
+// --data, -n and --subset; -n not given: 100, or all if there are fewer.
+Dataset load_run_data(const AttackOptions& options);
+
+struct ClassifierShape { int height, width, classes; };
+// The data must fit the classifier (exit 65).
+void check_run(const AttackOptions& options, const Dataset& data, const ClassifierShape& shape);
+
+// Where records go: into the journal of a run directory, or (verify) into a comparison with the records of an earlier run.
+class RunSink {
+ public:
+  RunSink(const AttackOptions& options, const Dataset& data, const std::string& purifier_sha, const std::string& classifier_sha,
+          const std::string& purifier_arch, const std::string& classifier_arch, const std::string& scalar);
+
+  const RunFacts& facts() const { return facts_; }
+  bool verifying() const { return !options_.verify_run.empty(); }
+  const std::string& folder() const { return folder_; }
+  int count() const;                             // records that are there already
+  bool wants(const RecordId& id) const;          // it is missing (verify: it is one to compute again)
+  void put(const RecordId& id, const std::string& line);
+
+  void save_adversarial(const RecordId& id, const AttackRecord& record, int channels, int height, int width) const;
+  std::vector<float> load_adversarial(const RecordId& id) const;   // empty if there is none
+  template <class Checkpoint>
+  void load_state(const std::string& key, const std::vector<int64_t>& ids, Checkpoint& checkpoint) const {
+    if (!verifying()) load_checkpoint(state_path(), state_key(key, ids), checkpoint);
+  }
+  template <class Checkpoint>
+  void save_state(const std::string& key, const std::vector<int64_t>& ids, const Checkpoint& checkpoint) {
+    if (verifying() || !checkpoint.set) return;
+    make_state_folder();
+    save_checkpoint(state_path(), state_key(key, ids), checkpoint);
+  }
+
+  int finish();    // the table to stdout, summary.json; kOk, or kNegative where verify found a difference
+  int stopped();   // says how to go on; kStopped
+
+ private:
+  std::string adversarial_path(const RecordId& id) const;
+  std::string state_path() const { return folder_ + "/state/attack.safetensors"; }
+  std::string state_key(const std::string& key, const std::vector<int64_t>& ids) const;
+  void make_state_folder() const;
+  const AttackOptions& options_;
+  RunFacts facts_;
+  std::string folder_;
+  std::unique_ptr<RunDir> dir_;
+  std::unique_ptr<Journal> journal_;
+  std::vector<std::string> differences_;
+  std::vector<int64_t> sample_;
+  int compared_ = 0;
+};
+
+}  // namespace purescope

@@ -1,0 +1,231 @@
+// attack, cr and predict: every image under every (t, seed, eps), one record each, into a run directory that can be resumed.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "analysis/robustness.h"
+#include "cli/attack_state.h"
+#include "cli/attack_run.h"
+#include "cli/commands.h"
+#include "cli/load.h"
+#include "core/check.h"
+#include "core/parallel.h"
+#include "data/dataset.h"
+#include "io/image_grid.h"
+#include "io/npy.h"
+#include "io/progress.h"
+#include "io/signals.h"
+#include "ops/ops.h"
+#include "report/attack_table.h"
+
+namespace purescope {
+inline namespace PURESCOPE_REAL_NS {
+namespace {
+
+constexpr int kGridImages = 8;   // rows of grid.png
+
+// Images of one batch: [n,3,h,w] and what goes with them.
+struct Batch {
+  Buffer x;
+  std::vector<int> labels;
+  std::vector<int64_t> ids;
+};
+
+class Runner {
+ public:
+  Runner(const AttackOptions& o, const Dataset& data, Robustness& robustness, const RunFacts& facts, int batch, RunSink& sink)
+      : o_(o), data_(data), robustness_(robustness), facts_(facts), batch_(batch), sink_(sink) {}
+
+  // Everything that is missing; false if stopped.
+  bool run(int progress_total) {
+    Progress progress(std::string(kind_name(o_.kind)), progress_total, sink_.count(), progress_options(o_.common.quiet));
+    progress_ = &progress;
+    const bool clean_minima = o_.kind == RunKind::Predict || (o_.kind == RunKind::Attack && o_.run.predict);
+    bool going = true;
+    for (double eps : o_.run.eps) {
+      if (going && clean_minima) going = batches({"minimum:clean", 0, 0, 0, eps}, [&](const RecordId& id, const Batch& b) { return minima(id, b, b.x.view()); });
+      for (int t : o_.run.t)
+        for (int64_t seed : o_.run.seeds) {
+          if (going && o_.kind == RunKind::Attack)
+            for (Rand rand : o_.run.rand)
+              going = going && batches({std::string("attack:") + rand_name(rand), 0, seed, t, eps},
+                                       [&](const RecordId& id, const Batch& b) { return attack(id, rand, b); });
+          if (going && o_.kind != RunKind::Attack)
+            going = batches({"cr", 0, seed, t, eps}, [&](const RecordId& id, const Batch& b) { return compression(id, b); });
+          if (going && o_.kind == RunKind::Predict)
+            going = batches({"minimum:anchor", 0, seed, t, eps}, [&](const RecordId& id, const Batch& b) { return anchor_minima(id, b); });
+        }
+    }
+    progress.finish();
+    return going;
+  }
+
+ private:
+  // Calls work(id, batch) for the images whose record is missing, batch by batch. work answers false when it was stopped.
+  template <class Work>
+  bool batches(RecordId id, const Work& work) {
+    std::vector<int> missing;
+    for (int i = 0; i < data_.count(); ++i) {
+      id.image = o_.first + i;
+      if (sink_.wants(id)) missing.push_back(i);
+    }
+    for (size_t first = 0; first < missing.size(); first += batch_) {
+      if (stop_requested()) return false;
+      const Batch b = make_batch({missing.begin() + first, missing.begin() + std::min(missing.size(), first + batch_)});
+      begin_ = std::chrono::steady_clock::now();
+      if (!work(id, b)) return false;
+    }
+    return true;
+  }
+
+  Batch make_batch(const std::vector<int>& picks) const {
+    Batch b;
+    b.x = Buffer(static_cast<int>(picks.size()), data_.channels, data_.height, data_.width);
+    for (size_t k = 0; k < picks.size(); ++k) {
+      std::copy_n(data_.image(picks[k]), data_.image_size(), b.x.view().image(static_cast<int>(k)));
+      b.labels.push_back(data_.labels[picks[k]]);
+      b.ids.push_back(o_.first + picks[k]);
+    }
+    return b;
+  }
+
+  std::string source(int64_t image) const { return data_.sources[image - o_.first]; }
+
+  void put(RecordId id, int64_t image, int count, const std::string& line, std::optional<bool> robust = {}) {
+    id.image = image;
+    sink_.put(id, line);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count() / count;
+    if (robust) progress_->step(seconds, *robust);
+    else progress_->step(seconds);
+  }
+
+  bool attack(const RecordId& id, Rand rand, const Batch& b) {
+    const std::string key = id.kind + " " + std::to_string(id.seed) + " " + std::to_string(id.t) + " " + std::to_string(id.eps);
+    PgdCheckpoint checkpoint;
+    sink_.load_state(key, b.ids, checkpoint);
+    const std::vector<AttackRecord> records =
+        robustness_.attack({id.t, id.seed, id.eps, rand}, b.x.view(), b.labels, b.ids, &checkpoint, [] { return stop_requested(); });
+    if (records.empty()) {
+      sink_.save_state(key, b.ids, checkpoint);
+      return false;
+    }
+    for (const AttackRecord& r : records) {
+      if (o_.save_adv || r.image < o_.first + kGridImages) sink_.save_adversarial(id, r, data_.channels, data_.height, data_.width);
+      RecordId own = id;
+      own.image = r.image;
+      put(id, r.image, b.x.view().n, attack_line(facts_, own, source(r.image), rand, r), r.robust);
+    }
+    return true;
+  }
+
+  bool compression(const RecordId& id, const Batch& b) {
+    Buffer anchors(b.x.view().n, data_.channels, data_.height, data_.width);
+    const std::vector<CompressionRate> rates = robustness_.compression(id.t, id.seed, id.eps, b.x.view(), b.ids, anchors.view());
+    for (size_t n = 0; n < rates.size(); ++n) {
+      RecordId own = id;
+      own.image = b.ids[n];
+      put(id, b.ids[n], b.x.view().n, cr_line(facts_, own, source(b.ids[n]), rates[n].mean, rates[n].standard_error, rates[n].eta_norm, rates[n].draws));
+    }
+    return true;
+  }
+
+  bool minima(const RecordId& id, const Batch& b, View at) {
+    const std::vector<MinimumPerturbation> found = robustness_.minima(id.eps, id.seed, at, b.labels, b.ids);
+    for (size_t n = 0; n < found.size(); ++n) {
+      const MinimumPerturbation& m = found[n];
+      std::vector<std::pair<double, bool>> probes;
+      for (const Probe& p : m.probes) probes.push_back({p.budget, p.broken});
+      RecordId own = id;
+      own.image = b.ids[n];
+      put(id, b.ids[n], b.x.view().n,
+          minimum_line(facts_, own, source(b.ids[n]), b.labels[n], m.budget, m.censored, m.non_monotone, probes));
+    }
+    return true;
+  }
+
+  bool anchor_minima(const RecordId& id, const Batch& b) {
+    Buffer anchors = robustness_.purified(id.t, id.seed, b.x.view(), b.ids);
+    for (size_t i = 0; i < anchors.size(); ++i) anchors.data()[i] = std::clamp<real>(anchors.data()[i], 0, 1);
+    return minima(id, b, anchors.view());
+  }
+
+  const AttackOptions& o_;
+  const Dataset& data_;
+  Robustness& robustness_;
+  const RunFacts& facts_;
+  int batch_;
+  RunSink& sink_;
+  Progress* progress_ = nullptr;
+  std::chrono::steady_clock::time_point begin_;
+};
+
+// clean | adversarial and purified for every t*, one row per image: what a person would rather look at.
+void write_grid(const AttackOptions& o, const Dataset& data, Robustness& robustness, const RunSink& sink) {
+  const int rows = std::min(kGridImages, data.count()), stages = 1 + 2 * static_cast<int>(o.run.t.size());
+  const std::string kind = std::string("attack:") + rand_name(o.run.rand[0]);
+  ImageGrid grid(rows, stages, data.height, data.width, std::max(1, 128 / data.height));
+  std::vector<std::string> headings = {"clean"};
+  for (int t : o.run.t) {
+    headings.push_back("adv t" + std::to_string(t));
+    headings.push_back("purified");
+  }
+  grid.set_headings(headings);
+  for (int row = 0; row < rows; ++row) {
+    grid.set(row, 0, data.image(row));
+    for (size_t k = 0; k < o.run.t.size(); ++k) {
+      const RecordId id{kind, o.first + row, o.run.seeds[0], o.run.t[k], o.run.eps[0]};
+      const std::vector<float> adv = sink.load_adversarial(id);
+      if (adv.size() != data.image_size()) continue;
+      Buffer x(1, data.channels, data.height, data.width);
+      std::copy(adv.begin(), adv.end(), x.data());
+      grid.set(row, 1 + 2 * static_cast<int>(k), adv.data());
+      grid.set(row, 2 + 2 * static_cast<int>(k), robustness.purified(id.t, id.seed, x.view(), {id.image}).data());
+    }
+  }
+  grid.write(sink.folder() + "/grid.png");
+}
+
+int64_t record_total(const AttackOptions& o, int images) {
+  const int64_t settings = static_cast<int64_t>(o.run.t.size() * o.run.seeds.size() * o.run.eps.size());
+  const bool clean = o.kind == RunKind::Predict || (o.kind == RunKind::Attack && o.run.predict);
+  const int64_t per = o.kind == RunKind::Attack ? o.run.rand.size() : o.kind == RunKind::Cr ? 1 : 2;
+  return images * (settings * per + (clean ? static_cast<int64_t>(o.run.eps.size()) : 0));
+}
+
+}  // namespace
+
+int run_attack(const AttackOptions& o) {
+  Dataset data = load_run_data(o);
+  const bool alone = o.purifier.weights == "none";
+  std::optional<LoadedNet> purifier;
+  if (!alone) purifier = load_purifier(o.purifier, o.common);
+  const LoadedNet classifier = load_classifier(o.classifier, o.common);
+  check_run(o, data, {classifier.image().h, classifier.image().w, classifier.outputs()});
+  if (purifier)
+    for (int t : o.run.t) check_t_max(*purifier, t, o.common.force);
+
+  std::optional<Net> unet;
+  if (purifier) unet.emplace(purifier->make_net());
+  Net base = classifier.make_net(), behind = classifier.make_net();
+  const int batch = o.batch ? o.batch : purifier && purifier->image().h * purifier->image().w > 32 * 32 ? 1 : 8;
+  const NoiseStream stream(o.noise.mode);
+  const size_t keep = purifier ? static_cast<size_t>(kept_steps(o.purify.memory, purifier->model, batch, o.run.t.back())) *
+                                 make_plan(purifier->model, batch, Mode::InputGrad, false).arena : 0;
+  Robustness robustness(unet ? &*unet : nullptr, base, behind, o.run, stream, batch, keep);
+
+  RunSink sink(o, data, purifier ? purifier->params->sha256() : "none", classifier.params->sha256(), purifier ? purifier->model.arch : "none",
+               classifier.model.arch, sizeof(real) == 8 ? "f64" : "f32");
+  const RunFacts facts = sink.facts();
+  install_stop_handlers();
+  const bool finished = Runner(o, data, robustness, facts, batch, sink).run(static_cast<int>(record_total(o, data.count())));
+  if (!finished) return sink.stopped();
+  if (o.kind == RunKind::Attack && !sink.verifying()) write_grid(o, data, robustness, sink);
+  return sink.finish();
+}
+
+}  // namespace PURESCOPE_REAL_NS
+}  // namespace purescope
