@@ -1,4 +1,5 @@
-// Weights, arrays and checkpoints that do not fit, and outputs that exist: the right exit code, three lines, nothing written.
+// Weights, arrays and checkpoints that do not fit, and outputs that exist: the right exit code, three lines, nothing
+// written.
 #include <algorithm>
 
 #include "cli/program.h"
@@ -8,12 +9,14 @@ using namespace purescope;
 
 namespace {
 
-// A weights file of the small U-Net that tests can spoil. The values are those of its parameter gradients (any will do).
+// A weights file of the small U-Net that tests can spoil. The values are those of its parameter gradients (any will
+// do).
 class Weights {
  public:
   Weights() {
-    expect_success({"vjp", "--arch", kDdpm, "--weights", "formula", "--input", golden("ddpm_small") + ":input.x", "--t", "3,867", "--cotangent",
-                    golden("ddpm_small") + ":cotangent", "--output", folder_ / "dx.npy", "--dparams", folder_ / "g.safetensors"});
+    expect_success({"vjp", "--arch", kDdpm, "--weights", "formula", "--input", golden("ddpm_small") + ":input.x", "--t",
+                    "3,867", "--cotangent", golden("ddpm_small") + ":cotangent", "--output", folder_ / "dx.npy",
+                    "--dparams", folder_ / "g.safetensors"});
     const Safetensors file(folder_ / "g.safetensors");
     for (const TensorInfo& t : file.tensors()) {
       std::vector<float> values(t.count());
@@ -22,17 +25,24 @@ class Weights {
     }
     metadata = file.metadata();
   }
-  struct Tensor { std::string name; std::vector<int64_t> shape; std::vector<float> values; Dtype dtype = Dtype::F32; };
+  struct Tensor {
+    std::string name;
+    std::vector<int64_t> shape;
+    std::vector<float> values;
+    Dtype dtype = Dtype::F32;
+  };
   Tensor& find(const std::string& name) {
     return *std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& t) { return t.name == name; });
   }
   std::string write(const std::string& name) {
     std::vector<TensorOut> out;
     std::vector<std::vector<unsigned char>> bytes;
-    for (const Tensor& t : tensors) bytes.emplace_back(t.values.size() * dtype_bits(t.dtype) / 8);  // zeros for other types
+    for (const Tensor& t : tensors)
+      bytes.emplace_back(t.values.size() * dtype_bits(t.dtype) / 8);  // zeros for other types
     for (size_t i = 0; i < tensors.size(); ++i) {
       const Tensor& t = tensors[i];
-      out.push_back({t.name, t.dtype, t.shape, t.dtype == Dtype::F32 ? static_cast<const void*>(t.values.data()) : bytes[i].data()});
+      out.push_back({t.name, t.dtype, t.shape,
+                     t.dtype == Dtype::F32 ? static_cast<const void*>(t.values.data()) : bytes[i].data()});
     }
     write_safetensors(folder_ / name, out, metadata);
     return folder_ / name;
@@ -46,14 +56,17 @@ class Weights {
   ScratchFolder folder_;
 };
 
-std::vector<std::string> forward(const Weights& w, const std::string& weights, std::initializer_list<std::string> more = {}) {
-  std::vector<std::string> args = {"forward", "--weights", weights, "--input", golden("ddpm_small") + ":input.x", "--t", "3,867", "--output", w / "y.npy"};
+std::vector<std::string> forward(const Weights& w, const std::string& weights,
+                                 std::initializer_list<std::string> more = {}) {
+  std::vector<std::string> args = {"forward", "--weights", weights,    "--input",  golden("ddpm_small") + ":input.x",
+                                   "--t",     "3,867",     "--output", w / "y.npy"};
   args.insert(args.end(), more);
   return args;
 }
 
 std::vector<std::string> purify(const Weights& w, const std::string& weights, std::initializer_list<std::string> more) {
-  std::vector<std::string> args = {"purify", "-p", weights, "--input", golden("chain_inputs") + ":x", "--output", w / "y.npy"};
+  std::vector<std::string> args = {"purify",   "-p",       weights, "--input", golden("chain_inputs") + ":x",
+                                   "--output", w / "y.npy"};
   args.insert(args.end(), more);
   return args;
 }
@@ -81,7 +94,8 @@ TEST(CliFiles, NonFiniteWeightsWarnAndStrictRefuses) {
   const std::string file = w.write("nan.safetensors");
   const ProgramRun run = run_program(forward(w, file));
   EXPECT_EQ(run.code, 0) << run.err;
-  EXPECT_NE(run.err.find("warning: weights: conv_in.bias holds 2 NaN or infinite values"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("warning: weights: conv_in.bias holds 2 NaN or infinite values"), std::string::npos)
+      << run.err;
   std::filesystem::remove(w / "y.npy");
   expect_failure(forward(w, file, {"--strict"}), 65, "conv_in.bias holds 2 NaN");
   EXPECT_FALSE(std::filesystem::exists(w / "y.npy"));
@@ -90,8 +104,8 @@ TEST(CliFiles, NonFiniteWeightsWarnAndStrictRefuses) {
 // Cases 26 and 27: every problem is listed at once.
 TEST(CliFiles, KeysAndShapesThatDoNotFit) {
   Weights w;
-  expect_failure(forward(w, w.write("w.safetensors"), {"--arch", "ddpm-unet:ch=64,mult=1-2,blocks=1,attn=8,size=16"}), 65, "conv_in.weight has shape [32,3,3,3], expected [64,3,3,3]",
-                 "more");
+  expect_failure(forward(w, w.write("w.safetensors"), {"--arch", "ddpm-unet:ch=64,mult=1-2,blocks=1,attn=8,size=16"}),
+                 65, "conv_in.weight has shape [32,3,3,3], expected [64,3,3,3]", "more");
   w.find("conv_in.bias").name = "conv_in.bais";
   w.find("conv_out.bias").shape = {3, 1};
   const std::string file = w.write("bad.safetensors");
@@ -143,7 +157,8 @@ TEST(CliFiles, InputsThatDoNotFit) {
   values[7] = NAN;
   write_npy(folder / "nan.npy", {2, 3, 16, 16}, values.data());
   auto run = [&](const std::string& input, std::initializer_list<std::string> more) {
-    std::vector<std::string> args = {"forward", "--weights", "formula", "--arch", kDdpm, "--input", input, "--output", folder / "y.npy"};
+    std::vector<std::string> args = {"forward", "--weights", "formula",  "--arch",        kDdpm,
+                                     "--input", input,       "--output", folder / "y.npy"};
     args.insert(args.end(), more);
     return args;
   };
@@ -155,8 +170,12 @@ TEST(CliFiles, InputsThatDoNotFit) {
   expect_failure(run(folder / "ok.npy", {}), 2, "--t is missing");
   expect_failure(run(folder / "ok.npy", {"--t", "1,2,3"}), 2, "3 values of --t for 2 images");
   expect_failure(run(folder / "ok.npy", {"--t", "1000"}), 2, "1000", "--t");
-  expect_failure({"forward", "--weights", "formula", "--arch", kWrn, "--input", folder / "ok.npy", "--output", folder / "y.npy", "--t", "3"}, 2, "no time input");
-  expect_failure({"forward", "--weights", "formula", "--arch", kWrn, "--input", folder / "ok.npy", "--output", folder / "none/y.npy"}, 73, "y.npy");
+  expect_failure({"forward", "--weights", "formula", "--arch", kWrn, "--input", folder / "ok.npy", "--output",
+                  folder / "y.npy", "--t", "3"},
+                 2, "no time input");
+  expect_failure({"forward", "--weights", "formula", "--arch", kWrn, "--input", folder / "ok.npy", "--output",
+                  folder / "none/y.npy"},
+                 73, "y.npy");
   EXPECT_FALSE(std::filesystem::exists(folder / "y.npy"));
   expect_success(run(folder / "ok.npy", {"--t", "3"}));
 }
@@ -164,8 +183,21 @@ TEST(CliFiles, InputsThatDoNotFit) {
 TEST(CliFiles, LabelsAndNetworksThatDoNotFit) {
   const ScratchFolder folder;
   auto run = [&](const std::string& labels, std::initializer_list<std::string> more) {
-    std::vector<std::string> args = {"gradient", "-p", "formula", "--purifier-arch", kDdpm, "-c", "formula", "--input", golden("chain_inputs") + ":x", "--t", "2",
-                                     "--labels", labels, "--output", folder / "g.npy"};
+    std::vector<std::string> args = {"gradient",
+                                     "-p",
+                                     "formula",
+                                     "--purifier-arch",
+                                     kDdpm,
+                                     "-c",
+                                     "formula",
+                                     "--input",
+                                     golden("chain_inputs") + ":x",
+                                     "--t",
+                                     "2",
+                                     "--labels",
+                                     labels,
+                                     "--output",
+                                     folder / "g.npy"};
     args.insert(args.end(), more);
     return args;
   };
@@ -176,7 +208,9 @@ TEST(CliFiles, LabelsAndNetworksThatDoNotFit) {
   expect_failure(run(folder / "labels.npy", {"--classifier-arch", kWrn}), 65, "label 11");
   expect_failure(run("3,5", {"--classifier-arch", "wrn:depth=10,widen=1"}), 65, "32 x 32");
   expect_failure(run("3,5", {"--classifier-arch", kDdpm}), 2, "not a classifier");
-  expect_failure({"purify", "-p", "formula", "--purifier-arch", kWrn, "--input", golden("chain_inputs") + ":x", "--output", folder / "y.npy"}, 2, "not a purifier");
+  expect_failure({"purify", "-p", "formula", "--purifier-arch", kWrn, "--input", golden("chain_inputs") + ":x",
+                  "--output", folder / "y.npy"},
+                 2, "not a purifier");
   EXPECT_FALSE(std::filesystem::exists(folder / "g.npy"));
   write_npy(folder / "labels.npy", {2}, std::vector<int64_t>{3, 5}.data());
   const std::string list = expect_success(run("3,5", {"--classifier-arch", kWrn})).out;
@@ -185,10 +219,12 @@ TEST(CliFiles, LabelsAndNetworksThatDoNotFit) {
 
 namespace {
 
-// A checkpoint {"epoch": 3, "state_dict": {"module.a.weight": [2, 2], "module.b": [3]}} of half-precision and float values.
+// A checkpoint {"epoch": 3, "state_dict": {"module.a.weight": [2, 2], "module.b": [3]}} of half-precision and float
+// values.
 std::string small_checkpoint() {
   using namespace bytes;
-  const std::string a = rebuild(storage("FloatStorage", "0", 4), 0, {2, 2}, {2, 1}), b = rebuild(storage("HalfStorage", "1", 3), 0, {3}, {1});
+  const std::string a = rebuild(storage("FloatStorage", "0", 4), 0, {2, 2}, {2, 1}),
+                    b = rebuild(storage("HalfStorage", "1", 3), 0, {3}, {1});
   const std::string half = le(0x3c00, 2) + le(0xc000, 2) + le(0x3800, 2);  // 1, -2, 0.5
   return zip(zip_items(dict({{"epoch", integer(3)}, {"state_dict", dict({{"module.a.weight", a}, {"module.b", b}})}}),
                        {f32(1) + f32(2) + f32(3) + f32(4), half}));
@@ -221,7 +257,8 @@ TEST(CliFiles, ConvertRefuses) {
   expect_failure({"convert", folder / "c.pt", folder / "there.safetensors"}, 73, "the output exists", "--force");
   EXPECT_EQ(slurp(folder / "there.safetensors"), "precious");
   const std::string out = folder / "c.safetensors";
-  expect_failure({"convert", folder / "c.pt", out, "--arch", "cifar-resnet-20"}, 65, "missing conv1.weight", "unexpected a.weight");
+  expect_failure({"convert", folder / "c.pt", out, "--arch", "cifar-resnet-20"}, 65, "missing conv1.weight",
+                 "unexpected a.weight");
   expect_failure({"convert", folder / "c.pt", out, "--take", "ema"}, 65, "ema");
   expect_failure({"convert", folder / "c.pt", out, "--take", "optimizer"}, 2, "optimizer");
   expect_failure({"convert", folder / "c.pt", out, "--raw", "--take", "model"}, 2, "exclude");

@@ -1,5 +1,6 @@
-// forward, vjp, purify and gradient end to end through files, against PyTorch's float64 values in tests/golden. Bars: 1e-9 for double (two
-// implementations of the same float64 arithmetic; they agree to about 1e-13), and for float a few times PyTorch's own float32 error.
+// forward, vjp, purify and gradient end to end through files, against PyTorch's float64 values in tests/golden. Bars:
+// 1e-9 for double (two implementations of the same float64 arithmetic; they agree to about 1e-13), and for float a few
+// times PyTorch's own float32 error.
 #include "cli/program.h"
 #include "core/hash.h"
 
@@ -7,7 +8,12 @@ using namespace purescope;
 
 namespace {
 
-struct Network { const char* name; std::string arch; const char* t; double float_bar; };
+struct Network {
+  const char* name;
+  std::string arch;
+  const char* t;
+  double float_bar;
+};
 
 // ReLU networks in float: a mask that flips moves single gradients (tests/golden/README.md).
 const Network kNetworks[] = {
@@ -19,7 +25,8 @@ const Network kNetworks[] = {
 };
 
 std::vector<std::string> network_args(const char* command, const Network& n, const std::string& real) {
-  std::vector<std::string> args = {command, "--arch", n.arch, "--weights", "formula", "--input", golden(n.name) + ":input.x", "--real", real};
+  std::vector<std::string> args = {
+      command, "--arch", n.arch, "--weights", "formula", "--input", golden(n.name) + ":input.x", "--real", real};
   if (n.t) args.insert(args.end(), {"--t", n.t});
   return args;
 }
@@ -34,9 +41,14 @@ void check_parameter_gradients(const Network& n, const std::string& path) {
   for (const TensorInfo& t : expected.tensors()) {
     if (t.name.rfind(head, 0) != 0) continue;
     const std::string key = t.name.substr(head.size());
-    std::vector<double> values = tensor_values(path, key), sums = tensor_values(golden(n.name), summary + key), first = tensor_values(golden(n.name), t.name);
+    std::vector<double> values = tensor_values(path, key), sums = tensor_values(golden(n.name), summary + key),
+                        first = tensor_values(golden(n.name), t.name);
     double sum = 0, squares = 0, magnitude = 0;
-    for (double v : values) { sum += v; squares += v * v; magnitude += std::abs(v); }
+    for (double v : values) {
+      sum += v;
+      squares += v * v;
+      magnitude += std::abs(v);
+    }
     if (sums[2] < 1e-20) {
       EXPECT_TRUE(squares < 1e-20) << key << " " << squares;
       continue;
@@ -75,7 +87,8 @@ TEST(CliGolden, VjpInDoubleAndFloat) {
     SCOPED_TRACE(n.name);
     for (const std::string real : {"f64", "f32"}) {
       std::vector<std::string> args = network_args("vjp", n, real);
-      add(args, {"--cotangent", golden(n.name) + ":cotangent", "--output", folder / "dx.npy", "--dparams", folder / "g.safetensors"});
+      add(args, {"--cotangent", golden(n.name) + ":cotangent", "--output", folder / "dx.npy", "--dparams",
+                 folder / "g.safetensors"});
       expect_success(args);
       const double error = relative_l2(npy_values(folder / "dx.npy"), tensor_values(golden(n.name), "grad_x.f64"));
       EXPECT_TRUE(error <= (real == "f64" ? 1e-9 : n.float_bar)) << real << " " << error;
@@ -101,8 +114,8 @@ TEST(CliGolden, BatchOfOneGivesTheSameBytes) {
   std::string dx[2], g[2];
   for (int i = 0; i < 2; ++i) {
     std::vector<std::string> args = network_args("vjp", kNetworks[0], "f32");
-    add(args, {"--cotangent", golden("ddpm_small") + ":cotangent", "--output", folder / "dx.npy", "--dparams", folder / "g.safetensors", "--batch",
-               i ? "1" : "8", "--threads", i ? "1" : "2"});
+    add(args, {"--cotangent", golden("ddpm_small") + ":cotangent", "--output", folder / "dx.npy", "--dparams",
+               folder / "g.safetensors", "--batch", i ? "1" : "8", "--threads", i ? "1" : "2"});
     expect_success(args);
     dx[i] = slurp(folder / "dx.npy");
     g[i] = slurp(folder / "g.safetensors");
@@ -113,12 +126,18 @@ TEST(CliGolden, BatchOfOneGivesTheSameBytes) {
 
 namespace {
 
-struct Chain { const char* name; std::vector<std::string> flags; };
+struct Chain {
+  const char* name;
+  std::vector<std::string> flags;
+};
 
 const std::vector<std::string> kStrided = {"--t", "100", "--steps-reverse", "10"};
 
 std::vector<Chain> chains() {
-  auto with = [](std::vector<std::string> base, std::initializer_list<std::string> more) { base.insert(base.end(), more); return base; };
+  auto with = [](std::vector<std::string> base, std::initializer_list<std::string> more) {
+    base.insert(base.end(), more);
+    return base;
+  };
   const std::vector<std::string> ten = {"--t", "10"};
   return {
       {"ddpm_clip_fixedlarge", ten},
@@ -147,8 +166,10 @@ std::string noise_file(const std::string& name, const ScratchFolder& folder) {
   const TensorInfo* forward = own.find("noise.forward");
   if (!forward) return shared.path();
   const TensorInfo* reverse = shared.find("noise.reverse");
-  write_safetensors(folder / "noise.safetensors", {{"noise.forward", Dtype::F32, forward->shape, own.data(*forward)},
-                                                   {"noise.reverse", Dtype::F32, reverse->shape, shared.data(*reverse)}}, {});
+  write_safetensors(folder / "noise.safetensors",
+                    {{"noise.forward", Dtype::F32, forward->shape, own.data(*forward)},
+                     {"noise.reverse", Dtype::F32, reverse->shape, shared.data(*reverse)}},
+                    {});
   return folder / "noise.safetensors";
 }
 
@@ -164,18 +185,27 @@ TEST(CliGolden, PurifyAndGradient) {
   for (const Chain& c : chains()) {
     SCOPED_TRACE(c.name);
     const std::string file = std::string("chain_") + c.name;
-    std::vector<std::string> common = {"-p", "formula", "--purifier-arch", kDdpm, "--input", golden("chain_inputs") + ":x", "--noise", noise_file(file, folder),
-                                       "--real", "f64"};
+    std::vector<std::string> common = {"-p",
+                                       "formula",
+                                       "--purifier-arch",
+                                       kDdpm,
+                                       "--input",
+                                       golden("chain_inputs") + ":x",
+                                       "--noise",
+                                       noise_file(file, folder),
+                                       "--real",
+                                       "f64"};
     common.insert(common.end(), c.flags.begin(), c.flags.end());
     std::vector<std::string> purify = common, gradient = common;
     purify.insert(purify.begin(), "purify");
     add(purify, {"--output", folder / "y.npy"});
     expect_success(purify);
-    double error = relative_l2(as_network_domain(npy_values(folder / "y.npy")), tensor_values(golden(file), "purified.f64"));
+    double error =
+        relative_l2(as_network_domain(npy_values(folder / "y.npy")), tensor_values(golden(file), "purified.f64"));
     EXPECT_TRUE(error <= 1e-9) << "purified " << error;
     gradient.insert(gradient.begin(), "gradient");
-    add(gradient, {"-c", "formula", "--classifier-arch", kWrn, "--labels", golden("chain_inputs") + ":label", "--output", folder / "g.npy", "--purified",
-                   folder / "p.npy"});
+    add(gradient, {"-c", "formula", "--classifier-arch", kWrn, "--labels", golden("chain_inputs") + ":label",
+                   "--output", folder / "g.npy", "--purified", folder / "p.npy"});
     const ProgramRun run = expect_success(gradient);
     error = relative_l2(npy_values(folder / "g.npy"), tensor_values(golden(file), "grad_x.f64"));
     EXPECT_TRUE(error <= 1e-9) << "gradient " << error;

@@ -18,7 +18,9 @@ namespace purescope {
 inline const std::string kDdpm = "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16";
 inline const std::string kWrn = "wrn:depth=10,widen=1,size=16";
 
-inline std::string golden(const std::string& name) { return std::string(PURESCOPE_TEST_DIR) + "/golden/" + name + ".safetensors"; }
+inline std::string golden(const std::string& name) {
+  return std::string(PURESCOPE_TEST_DIR) + "/golden/" + name + ".safetensors";
+}
 
 struct ProgramRun {
   int code = -1;
@@ -54,8 +56,8 @@ inline ProgramRun expect_success(const std::vector<std::string>& args) {
 }
 
 // The run must fail with `code` and three lines (what may be longer), the first holding `what`, any holding `also`.
-inline void expect_failure(const std::vector<std::string>& args, int code, const std::string& what, const std::string& also = "",
-                           const std::vector<std::string>& environment = {}) {
+inline void expect_failure(const std::vector<std::string>& args, int code, const std::string& what,
+                           const std::string& also = "", const std::vector<std::string>& environment = {}) {
   std::string line = "purescope";
   for (const std::string& a : args) line += " " + a;
   SCOPED_TRACE(line);

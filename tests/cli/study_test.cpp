@@ -1,4 +1,5 @@
-// purify with its side outputs, gradient with --memory, explain, compare and selftest, on small networks with formula weights.
+// purify with its side outputs, gradient with --memory, explain, compare and selftest, on small networks with formula
+// weights.
 #include <algorithm>
 
 #include "cli/program.h"
@@ -9,13 +10,17 @@ using namespace purescope;
 namespace {
 
 std::vector<std::string> purify(const std::string& output, std::vector<std::string> more = {}) {
-  std::vector<std::string> args = {"purify", "-q", "-p", "formula", "--purifier-arch", kDdpm, "--t", "4", "--input", golden("chain_inputs") + ":x", "--output", output};
+  std::vector<std::string> args = {"purify",   "-q",  "-p", "formula", "--purifier-arch",
+                                   kDdpm,      "--t", "4",  "--input", golden("chain_inputs") + ":x",
+                                   "--output", output};
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }
 std::vector<std::string> gradient(const std::string& output, std::vector<std::string> more = {}) {
-  std::vector<std::string> args = {"gradient", "-q", "-p", "formula", "--purifier-arch", kDdpm, "-c", "formula", "--classifier-arch", kWrn, "--t", "4", "--labels",
-                                   "3,5", "--input", golden("chain_inputs") + ":x", "--output", output};
+  std::vector<std::string> args = {
+      "gradient",          "-q",  "-p",  "formula", "--purifier-arch", kDdpm, "-c",      "formula",
+      "--classifier-arch", kWrn,  "--t", "4",       "--labels",        "3,5", "--input", golden("chain_inputs") + ":x",
+      "--output",          output};
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }
@@ -25,17 +30,21 @@ std::vector<std::string> gradient(const std::string& output, std::vector<std::st
 TEST(CliPurify, ExportedNoiseReplaysToTheSameBytes) {
   const ScratchFolder folder;
   for (const std::string batch : {"1", "8"}) {
-    expect_success(purify(folder / "y.npy", {"--seed", "7", "--export-noise", folder / "noise.safetensors", "--batch", batch, "--forward", "steps"}));
+    expect_success(purify(folder / "y.npy", {"--seed", "7", "--export-noise", folder / "noise.safetensors", "--batch",
+                                             batch, "--forward", "steps"}));
     expect_success(purify(folder / "z.npy", {"--noise", folder / "noise.safetensors", "--forward", "steps"}));
     EXPECT_EQ(slurp(folder / "y.npy"), slurp(folder / "z.npy"));
     const Safetensors noise(folder / "noise.safetensors");
     EXPECT_EQ(noise.find("noise.forward")->shape, (std::vector<int64_t>{4, 2, 3, 16, 16}));
-    EXPECT_EQ(noise.find("noise.reverse")->shape, (std::vector<int64_t>{3, 2, 3, 16, 16}));  // the last step draws nothing
+    EXPECT_EQ(noise.find("noise.reverse")->shape,
+              (std::vector<int64_t>{3, 2, 3, 16, 16}));  // the last step draws nothing
   }
   expect_success(purify(folder / "z.npy", {"--seed", "8", "--forward", "steps"}));
   EXPECT_NE(slurp(folder / "y.npy"), slurp(folder / "z.npy"));
   expect_failure(purify(folder / "w.npy", {"--noise", golden("ddpm_small")}), 65, "noise.forward");
-  expect_failure(purify(folder / "w.npy", {"--noise", folder / "noise.safetensors", "--variance", "fixedlarge", "--forward", "jump"}), 65, "noise.forward");
+  expect_failure(purify(folder / "w.npy",
+                        {"--noise", folder / "noise.safetensors", "--variance", "fixedlarge", "--forward", "jump"}),
+                 65, "noise.forward");
 }
 
 // Image 1 has noise of its own index, whatever array it stands in and however many are purified together.
@@ -71,8 +80,9 @@ TEST(CliPurify, TrailHoldsEveryState) {
 // The states of the trail, in [0, 1] units, against the recorded trajectory in [-1, 1].
 TEST(CliPurify, TrajectoryMatchesTheGolden) {
   const ScratchFolder folder;
-  expect_success({"purify", "-p", "formula", "--purifier-arch", kDdpm, "--t", "10", "--input", golden("chain_inputs") + ":x", "--output", folder / "y.npy",
-                  "--trail", folder / "trail", "--noise", golden("chain_inputs"), "--real", "f64"});
+  expect_success({"purify", "-p", "formula", "--purifier-arch", kDdpm, "--t", "10", "--input",
+                  golden("chain_inputs") + ":x", "--output", folder / "y.npy", "--trail", folder / "trail", "--noise",
+                  golden("chain_inputs"), "--real", "f64"});
   const std::vector<double> all = tensor_values(golden("chain_ddpm_clip_fixedlarge"), "trajectory.f64");
   for (int k = 0; k <= 10; ++k) {
     char name[32];
@@ -90,8 +100,18 @@ TEST(CliPurify, PicturesInAndOut) {
   for (size_t i = 0; i < 768; ++i) image.rgb[i] = static_cast<unsigned char>(i % 251);
   write_png(folder / "x.png", image);
   auto args = [&](const std::string& input, const std::string& output, const std::string& size) {
-    return std::vector<std::string>{"purify", "-q", "-p", "formula", "--purifier-arch", "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=" + size, "--t", "2",
-                                    "--input", input, "--output", output};
+    return std::vector<std::string>{"purify",
+                                    "-q",
+                                    "-p",
+                                    "formula",
+                                    "--purifier-arch",
+                                    "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=" + size,
+                                    "--t",
+                                    "2",
+                                    "--input",
+                                    input,
+                                    "--output",
+                                    output};
   };
   expect_success(args(folder / "x.png", folder / "y.png", "16"));
   expect_success(args(folder / "x.png", folder / "y.npy", "16"));
@@ -110,7 +130,8 @@ TEST(CliPurify, PicturesInAndOut) {
 TEST(CliGradient, MemoryAndBatchDoNotMoveABit) {
   const ScratchFolder folder;
   const std::string loss = expect_success(gradient(folder / "a.npy")).out;
-  const std::vector<std::vector<std::string>> ways = {{"--memory", "max"}, {"--memory", "8M"}, {"--batch", "1", "--threads", "1"}};
+  const std::vector<std::vector<std::string>> ways = {
+      {"--memory", "max"}, {"--memory", "8M"}, {"--batch", "1", "--threads", "1"}};
   for (const auto& way : ways) {
     EXPECT_EQ(expect_success(gradient(folder / "b.npy", way)).out, loss);
     EXPECT_EQ(slurp(folder / "a.npy"), slurp(folder / "b.npy"));
@@ -124,9 +145,12 @@ TEST(CliGradient, MemoryAndBatchDoNotMoveABit) {
 TEST(CliGradient, OfTheClassifierAlone) {
   const ScratchFolder folder;
   const std::string x = golden("chain_inputs") + ":x";
-  const std::string out = expect_success({"gradient", "-p", "none", "-c", "formula", "--classifier-arch", kWrn, "--labels", "3,5", "--input", x, "--output",
-                                          folder / "g.npy", "--real", "f64", "--json"}).out;
-  expect_success({"forward", "--weights", "formula", "--arch", kWrn, "--input", x, "--output", folder / "z.npy", "--real", "f64"});
+  const std::string out =
+      expect_success({"gradient", "-p", "none", "-c", "formula", "--classifier-arch", kWrn, "--labels", "3,5",
+                      "--input", x, "--output", folder / "g.npy", "--real", "f64", "--json"})
+          .out;
+  expect_success(
+      {"forward", "--weights", "formula", "--arch", kWrn, "--input", x, "--output", folder / "z.npy", "--real", "f64"});
   std::vector<double> z = npy_values(folder / "z.npy");
   double loss = 0;
   for (int n = 0; n < 2; ++n) {
@@ -137,7 +161,8 @@ TEST(CliGradient, OfTheClassifierAlone) {
     for (int k = 0; k < 10; ++k) z[10 * n + k] = std::exp(z[10 * n + k]) / sum - (k == (n ? 5 : 3));
   }
   write_npy(folder / "c.npy", {2, 10}, z.data());
-  expect_success({"vjp", "--weights", "formula", "--arch", kWrn, "--input", x, "--cotangent", folder / "c.npy", "--output", folder / "dx.npy", "--real", "f64"});
+  expect_success({"vjp", "--weights", "formula", "--arch", kWrn, "--input", x, "--cotangent", folder / "c.npy",
+                  "--output", folder / "dx.npy", "--real", "f64"});
   EXPECT_TRUE(relative_l2(npy_values(folder / "g.npy"), npy_values(folder / "dx.npy")) <= 1e-12);
   ASSERT_EQ(out.rfind("{\"loss\":", 0), 0u) << out;
   EXPECT_TRUE(std::abs(std::stod(out.substr(8)) - loss) <= 1e-12 * loss) << out << loss;
@@ -145,11 +170,13 @@ TEST(CliGradient, OfTheClassifierAlone) {
 
 TEST(CliExplain, ListsStepsFanInAndMemory) {
   const std::string text = expect_success({"explain", "--arch", kDdpm}).out;
-  for (const char* part : {"down.0.block.0.conv1", "src/models/ddpm_unet.cpp:", "702499 trainable parameters", "+= scratch", "arena", "biggest slots"})
+  for (const char* part : {"down.0.block.0.conv1", "src/models/ddpm_unet.cpp:", "702499 trainable parameters",
+                           "+= scratch", "arena", "biggest slots"})
     EXPECT_NE(text.find(part), std::string::npos) << part;
   const std::string full = expect_success({"explain", "--arch", "ddpm-cifar10"}).out;
   EXPECT_NE(full.find("35746307 trainable parameters"), std::string::npos);
-  EXPECT_EQ(expect_success({"explain", "--arch", kWrn, "--mode", "forward"}).out.find("backward of"), std::string::npos);
+  EXPECT_EQ(expect_success({"explain", "--arch", kWrn, "--mode", "forward"}).out.find("backward of"),
+            std::string::npos);
   const std::string json = expect_success({"explain", "--arch", kWrn, "--json"}).out;
   EXPECT_EQ(json.rfind("{\"step\":0,", 0), 0u) << json.substr(0, 80);
 }
@@ -162,8 +189,12 @@ TEST(CliCompare, FloatDoubleAndFiles) {
   EXPECT_EQ(tight.code, 1);
   EXPECT_NE(tight.out.find("first step beyond the bar"), std::string::npos) << tight.out;
   EXPECT_NE(tight.out.find("src/models/ddpm_unet.cpp:"), std::string::npos) << tight.out;
-  const std::vector<std::string> network = {"--arch", kDdpm, "--weights", "formula", "--input", golden("ddpm_small") + ":input.x", "--t", "3,867"};
-  auto with = [&](std::vector<std::string> args) { args.insert(args.end(), network.begin(), network.end()); return args; };
+  const std::vector<std::string> network = {
+      "--arch", kDdpm, "--weights", "formula", "--input", golden("ddpm_small") + ":input.x", "--t", "3,867"};
+  auto with = [&](std::vector<std::string> args) {
+    args.insert(args.end(), network.begin(), network.end());
+    return args;
+  };
   expect_success(with({"forward", "--output", folder / "y.npy", "--dump", folder / "d.safetensors", "--real", "f64"}));
   expect_success(with({"compare", "f64", folder / "d.safetensors"}));
   expect_success(with({"compare", "f32", folder / "d.safetensors"}));
@@ -175,7 +206,8 @@ TEST(CliCompare, FloatDoubleAndFiles) {
 // A changed value in the middle of a dump is found at its step, by name and model line.
 TEST(CliCompare, NamesTheFirstStepThatDiffers) {
   const ScratchFolder folder;
-  expect_success({"forward", "--arch", kWrn, "--weights", "formula", "--input", golden("chain_inputs") + ":x", "--output", folder / "y.npy", "--dump", folder / "d.safetensors"});
+  expect_success({"forward", "--arch", kWrn, "--weights", "formula", "--input", golden("chain_inputs") + ":x",
+                  "--output", folder / "y.npy", "--dump", folder / "d.safetensors"});
   std::vector<TensorOut> tensors;
   std::vector<std::vector<float>> values;
   const Safetensors file(folder / "d.safetensors");
@@ -191,7 +223,8 @@ TEST(CliCompare, NamesTheFirstStepThatDiffers) {
     tensors.push_back({t.name, t.dtype, t.shape, values[i].data()});
   }
   write_safetensors(folder / "bad.safetensors", tensors, {});
-  const ProgramRun run = run_program({"compare", "f32", folder / "bad.safetensors", "--arch", kWrn, "--input", golden("chain_inputs") + ":x"});
+  const ProgramRun run = run_program(
+      {"compare", "f32", folder / "bad.safetensors", "--arch", kWrn, "--input", golden("chain_inputs") + ":x"});
   EXPECT_EQ(run.code, 1) << run.err;
   EXPECT_NE(run.out.find("first step beyond the bar: 12, " + name), std::string::npos) << run.out;
   EXPECT_NE(run.out.find("src/models/wide_resnet.cpp:"), std::string::npos) << run.out;

@@ -6,12 +6,15 @@ using namespace purescope;
 namespace {
 
 std::vector<std::string> forward_with(std::initializer_list<std::string> more) {
-  std::vector<std::string> args = {"forward", "--weights", "formula", "--arch", kWrn, "--input", "none.npy", "--output", "none.out.npy"};
+  std::vector<std::string> args = {"forward", "--weights", "formula",  "--arch",      kWrn,
+                                   "--input", "none.npy",  "--output", "none.out.npy"};
   args.insert(args.end(), more);
   return args;
 }
 std::vector<std::string> purify_with(std::initializer_list<std::string> more) {
-  std::vector<std::string> args = {"purify", "-p", "formula", "--purifier-arch", kDdpm, "--input", golden("chain_inputs") + ":x", "--output", "none.out.npy"};
+  std::vector<std::string> args = {
+      "purify",   "-p",          "formula", "--purifier-arch", kDdpm, "--input", golden("chain_inputs") + ":x",
+      "--output", "none.out.npy"};
   args.insert(args.end(), more);
   return args;
 }
@@ -20,7 +23,8 @@ std::vector<std::string> purify_with(std::initializer_list<std::string> more) {
 
 TEST(CliUsage, HelpAndVersion) {
   const ProgramRun help = expect_success({"--help"});
-  for (const char* command : {"purify", "forward", "vjp", "gradient", "explain", "compare", "selftest", "convert", "inspect", "train"})
+  for (const char* command :
+       {"purify", "forward", "vjp", "gradient", "explain", "compare", "selftest", "convert", "inspect", "train"})
     EXPECT_NE(help.out.find(std::string("  ") + command), std::string::npos) << command;
   const ProgramRun forward = expect_success({"forward", "--help"});
   EXPECT_LT(forward.out.find("Examples:"), forward.out.find("--weights FILE"));
@@ -62,13 +66,13 @@ TEST(CliUsage, ScalarsAndDevices) {
 
 // Cases 79 to 83 of the list of bad inputs, on the command line and in a configuration file.
 TEST(CliUsage, BadValues) {
-  expect_failure(purify_with({"--sampler", "eta:8/0"}), 2, "8/0");                                    // 81
-  expect_failure({"compare", "f32", "f64", "--arch", kWrn, "--tol", "8/0"}, 2, "8/0", "--tol");       // 81
-  expect_failure(purify_with({"--steps-reverse", "-5"}), 2, "-5", "--steps-reverse");                 // 82
+  expect_failure(purify_with({"--sampler", "eta:8/0"}), 2, "8/0");                               // 81
+  expect_failure({"compare", "f32", "f64", "--arch", kWrn, "--tol", "8/0"}, 2, "8/0", "--tol");  // 81
+  expect_failure(purify_with({"--steps-reverse", "-5"}), 2, "-5", "--steps-reverse");            // 82
   expect_failure(purify_with({"--t", "-1"}), 2, "-1", "--t");
   expect_failure(purify_with({"--t", "0"}), 2, "0", "--t");
   expect_failure(purify_with({"--t", "1001"}), 2, "1001", "--t");
-  expect_failure(purify_with({"--t", "ten"}), 2, "ten", "--t");                                       // 80
+  expect_failure(purify_with({"--t", "ten"}), 2, "ten", "--t");  // 80
   expect_failure(purify_with({"--t", "10,20"}), 2, "2 values", "one t*");
   expect_failure(purify_with({"--t", "100", "--steps-reverse", "7"}), 2, "does not divide");
   expect_failure(purify_with({"--seed", "18446744073709551616"}), 2, "18446744073709551616", "--seed");  // 83
@@ -95,10 +99,10 @@ TEST(CliUsage, ConfigurationFile) {
   std::vector<std::string> line = with("arch = \"nonsense\"\n[train]\nsteps = 5\n");
   line.insert(line.end(), {"--arch", kWrn});
   EXPECT_EQ(expect_success(line).code, 0);
-  expect_failure(with("arhc = \"" + kWrn + "\"\n"), 2, "unknown key 'arhc'", "line 1");                       // 79
-  expect_failure(with("\n[compare]\nthreads = \"many\"\n"), 2, "many", "line 3");                             // 80
-  expect_failure(with("tol = \"8/0\"\n"), 2, "8/0", "line 1");                                                // 81
-  expect_failure(with("json = 3\n"), 2, "not true or false", "line 1");                                       // 80
+  expect_failure(with("arhc = \"" + kWrn + "\"\n"), 2, "unknown key 'arhc'", "line 1");  // 79
+  expect_failure(with("\n[compare]\nthreads = \"many\"\n"), 2, "many", "line 3");        // 80
+  expect_failure(with("tol = \"8/0\"\n"), 2, "8/0", "line 1");                           // 81
+  expect_failure(with("json = 3\n"), 2, "not true or false", "line 1");                  // 80
   expect_failure(with("tol = {a = 1}\n"), 2, "cannot read the value", "line 1");
   expect_failure(with("tol = 1\ntol = 2\n"), 2, "given twice", "line 2");
   expect_failure(with("[compair]\n"), 2, "no command", "line 1");
@@ -108,8 +112,8 @@ TEST(CliUsage, ConfigurationFile) {
 
 TEST(CliUsage, ConfigurationOfPurify) {
   const ScratchFolder folder;
-  spit(folder / "c.toml", "[purify]\nsteps_reverse = -5\n");                                                   // 82
+  spit(folder / "c.toml", "[purify]\nsteps_reverse = -5\n");  // 82
   expect_failure(purify_with({"--config", folder / "c.toml"}), 2, "-5", "line 2");
-  spit(folder / "c.toml", "[purify]\nseed = [18446744073709551616]\n");                                        // 83
+  spit(folder / "c.toml", "[purify]\nseed = [18446744073709551616]\n");  // 83
   expect_failure(purify_with({"--config", folder / "c.toml"}), 2, "18446744073709551616", "line 2");
 }
