@@ -62,7 +62,7 @@ inline double norm(const std::vector<double>& v) {
   return std::sqrt(square);
 }
 
-// A network with weights from the formula; models that are not smooth or named differently share nothing.
+// Weights from the formula of params.h, and a network with them.
 inline std::shared_ptr<Params> formula_params(const Model& model) {
   auto params = std::make_shared<Params>(model);
   fill_by_formula(*params, model);
@@ -71,14 +71,20 @@ inline std::shared_ptr<Params> formula_params(const Model& model) {
 inline Net formula_net(const Model& model) { return Net(model, formula_params(model)); }
 inline Net formula_net(const std::string& arch) { return formula_net(make_model(arch)); }
 
-// Writes an input (and time 3, 40, 77, ... per image) that depends on the image alone.
+// Times 3, 40, 77, ... by image. The time's memory is lent to other values: it must be written before every forward().
+inline void fill_times(Net& net, int first_image = 0) {
+  if (net.model().time < 0) return;
+  for (int n = 0; n < net.batch(); ++n) net.time().data[n] = static_cast<real>(3 + 37 * (first_image + n));
+}
+
+// Writes an input and a time that depend on the image alone.
 inline void fill_inputs(Net& net, int first_image = 0) {
+  fill_times(net, first_image);
   const View x = net.input();
   for (int n = 0; n < x.n; ++n) {
     const auto image = direction("image " + std::to_string(first_image + n), x.image_size(), net.model().time < 0 ? 0.5 : 0,
                                  net.model().time < 0 ? 0.5 : 1.7);
     for (size_t i = 0; i < image.size(); ++i) x.image(n)[i] = static_cast<real>(image[i]);
-    if (net.model().time >= 0) net.time().data[n] = static_cast<real>(3 + 37 * (first_image + n));
   }
 }
 

@@ -58,7 +58,8 @@ double check_param_gradient(const Safetensors& golden, const std::string& key, V
   double largest = rms;
   for (double v : head) largest = std::max(largest, std::abs(v));
   const Comparison first = compare(g.data, head.data(), head.size(), tolerance, largest);
-  EXPECT_TRUE(first) << key << ": " << first.message;
+  // A filter behind a ReLU that never opens has a gradient of zeros: then the head must be zeros too, and the sums are compared.
+  EXPECT_TRUE(first || (norm(head) == 0 && first.bad == 0)) << key << ": " << first.message;
   std::vector<double> got = summary(key, g), expected = sums;
   // Sums cancel: their error is a share of the sum of magnitudes.
   const double scale[4] = {sums[1], sums[1], sums[2], sums[1]};
@@ -136,12 +137,14 @@ TEST(Golden, WrongValuesAreSeen) {
   const Safetensors golden(golden_path("ddpm_small"));
   Net net = formula_net(kSmall[0].arch);
   net.plan(2, Mode::Training);
+  int later = 0;
   auto output = [&] {
     store(tensor(golden, "input.x"), net.input());
+    store(tensor(golden, "input.t"), net.time());
+    net.time().data[1] += static_cast<real>(later);
     net.forward();
     return against(net.output(), golden, "out", kOutError);
   };
-  store(tensor(golden, "input.t"), net.time());
   EXPECT_TRUE(output());
   const double share = kDouble ? 1e-6 : 1e-2;
   net.output().data[100] *= static_cast<real>(1 + 100 * share);
@@ -155,7 +158,7 @@ TEST(Golden, WrongValuesAreSeen) {
     part.data[1] = kept;
   }
   EXPECT_TRUE(output());
-  net.time().data[1] += 1;
+  later = 1;
   EXPECT_FALSE(output()) << "another time";
 }
 
@@ -172,8 +175,8 @@ TEST(Golden, WrongParameterGradientsAreSeen) {
   while (model.params[index].key != "block2.layer.0.conv2.weight") ++index;
   const View g = net.grads().view(index);
   const std::vector<double> before = summary(model.params[index].key, g);
-  // Two swapped values far from the head: the sums stay, the probe does not.
-  std::swap(g.data[1000], g.data[2001]);
+  // Values behind the head in another order: the sums stay, the probe does not.
+  std::rotate(g.data + 16, g.data + 17, g.data + g.size());
   const std::vector<double> after = summary(model.params[index].key, g), expected = tensor(golden, "grad_summary.f64." + model.params[index].key);
   EXPECT_NEAR(before[0], after[0], 1e-12 * expected[1]);
   EXPECT_GT(std::abs(after[3] - expected[3]), 10 * bar(kParamGradError) * expected[1]);

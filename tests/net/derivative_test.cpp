@@ -16,6 +16,7 @@ double loss_of(Net& net, const std::vector<double>& cotangent, std::vector<bool>
     const View y = net.value(s.out);
     for (size_t k = 0; k < y.size(); ++k) mask->push_back(y.data[k] > 0);
   };
+  fill_times(net);
   net.forward();
   net.on_step = nullptr;
   double loss = 0;
@@ -29,10 +30,14 @@ struct Gap { double worst = 0; int counted = 0, crossed = 0; };
 // a ReLU changes does not count and is printed.
 double difference_error(const std::string& what, const std::function<double(double, std::vector<bool>*)>& loss, double slope, Gap& gap) {
   double best = 1e300;
-  for (double h : {1e-2, 1e-3, 1e-4, 1e-5, 1e-6}) {
+  for (double h : {1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6}) {
     std::vector<bool> above, below;
     const double difference = (loss(h, &above) - loss(-h, &below)) / (2 * h);
-    if (above != below) { ++gap.crossed; continue; }
+    if (above != below) {
+      ++gap.crossed;
+      std::printf("%s: h = %.0e crosses a ReLU and does not count\n", what.c_str(), h);
+      continue;
+    }
     ++gap.counted;
     EXPECT_NE(difference, slope) << what << ": compared with itself";
     const double error = std::abs(difference - slope) / std::abs(slope);
@@ -116,9 +121,7 @@ TEST(Derivative, EveryParameterOfSmoothNetworks) {
     net.plan(2, Mode::Training);
     const Pass pass = run_pass(net);
     std::vector<double> cotangent;
-    for (real v : values_of(net.output_grad())) cotangent.push_back(v);
     fill_inputs(net);
-    cotangent.clear();
     for (int n = 0; n < 2; ++n)
       for (double d : direction("cotangent " + std::to_string(n), net.output().image_size())) cotangent.push_back(d);
     double largest = 0;
