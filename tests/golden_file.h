@@ -1,5 +1,5 @@
-// What tests of networks and chains share: golden files (tests/golden/README.md), reference files (PURESCOPE_REFERENCE_DIR), values of
-// Views as vectors, networks with weights from the formula, and bars for float.
+// What tests of networks and chains share: golden files (tests/golden/README.md), reference files
+// (PURESCOPE_REFERENCE_DIR), values of Views as vectors, networks with weights from the formula, and bars for float.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -19,7 +19,9 @@ inline namespace PURESCOPE_REAL_NS {
 
 constexpr bool kDouble = sizeof(real) == 8;
 
-inline std::string golden_path(const std::string& name) { return std::string(PURESCOPE_TEST_DIR) + "/golden/" + name + ".safetensors"; }
+inline std::string golden_path(const std::string& name) {
+  return std::string(PURESCOPE_TEST_DIR) + "/golden/" + name + ".safetensors";
+}
 
 // Path of a reference file; empty where PURESCOPE_REFERENCE_DIR is not set.
 inline std::string reference_path(const std::string& name) {
@@ -82,8 +84,8 @@ inline void fill_inputs(Net& net, int first_image = 0) {
   fill_times(net, first_image);
   const View x = net.input();
   for (int n = 0; n < x.n; ++n) {
-    const auto image = direction("image " + std::to_string(first_image + n), x.image_size(), net.model().time < 0 ? 0.5 : 0,
-                                 net.model().time < 0 ? 0.5 : 1.7);
+    const auto image = direction("image " + std::to_string(first_image + n), x.image_size(),
+                                 net.model().time < 0 ? 0.5 : 0, net.model().time < 0 ? 0.5 : 1.7);
     for (size_t i = 0; i < image.size(); ++i) x.image(n)[i] = static_cast<real>(image[i]);
   }
 }
@@ -97,12 +99,13 @@ inline void fill_cotangent(Net& net, int first_image = 0) {
   }
 }
 
-// PyTorch's own relative l2 error of float32 against float64 that the bars of the float build start from: the largest of several runs
-// on the original networks. A ReLU that changes sign moves the input gradient of a classifier far more than rounding does.
+// PyTorch's own relative l2 error of float32 against float64 that the bars of the float build start from: the largest
+// of several runs on the original networks. A ReLU that changes sign moves the input gradient of a classifier far more
+// than rounding does.
 constexpr double kOutError = 1e-6, kInputGradError = 2e-6, kParamGradError = 6e-6, kReluGradError = 2.2e-4;
 
-// Double: two implementations agree to 1e-13, 1e-9 leaves room for other orders of summation. Float: five times the larger of PyTorch's
-// usual error and its error on this very tensor.
+// Double: two implementations agree to 1e-13, 1e-9 leaves room for other orders of summation. Float: five times the
+// larger of PyTorch's usual error and its error on this very tensor.
 inline double bar(double usual, const std::vector<double>& f32 = {}, const std::vector<double>& f64 = {}) {
   if (kDouble) return 1e-9;
   double own = 0;

@@ -1,4 +1,5 @@
-// The whole chain as the tests see it: x in [0, 1] -> u = 2 x - 1 -> purifier -> classifier on u / 2 + 1/2 -> summed cross-entropy, and back.
+// The whole chain as the tests see it: x in [0, 1] -> u = 2 x - 1 -> purifier -> classifier on u / 2 + 1/2 -> summed
+// cross-entropy, and back.
 #pragma once
 #include <string>
 #include <vector>
@@ -99,7 +100,8 @@ class ClipMasks {
     const View x = purifier_.trail().x(order_++), eps = purifier_.unet().output();
     if (!s.clip) return;
     for (size_t i = 0; i < x.size(); ++i)
-      inside.push_back(std::abs(static_cast<real>(s.to_x0) * x.data[i] - static_cast<real>(s.from_eps) * eps.data[i]) <= 1);
+      inside.push_back(std::abs(static_cast<real>(s.to_x0) * x.data[i] - static_cast<real>(s.from_eps) * eps.data[i]) <=
+                       1);
   }
   Purifier& purifier_;
   int order_ = 0;

@@ -1,5 +1,5 @@
-// Chains and single steps against PyTorch: purified images, logits, loss and the gradient through everything, tests/golden and, where
-// PURESCOPE_REFERENCE_DIR is set, recorded runs of the original code.
+// Chains and single steps against PyTorch: purified images, logits, loss and the gradient through everything,
+// tests/golden and, where PURESCOPE_REFERENCE_DIR is set, recorded runs of the original code.
 #include <gtest/gtest.h>
 
 #include "diffusion/chain.h"
@@ -57,8 +57,8 @@ std::string noise_file(const std::string& inputs, const Safetensors& golden, con
 struct Errors { double purified, logits, loss, gradient; };
 
 // One chain on the inputs of `inputs_path` against the file `golden_path`.
-Errors check_chain(const std::string& name, Net& unet, Net& classifier, const PurifyOptions& options, const std::string& inputs_path,
-                   const std::string& golden_file) {
+Errors check_chain(const std::string& name, Net& unet, Net& classifier, const PurifyOptions& options,
+                   const std::string& inputs_path, const std::string& golden_file) {
   const ScratchFolder folder;
   const Safetensors inputs(inputs_path), golden(golden_file);
   Chain chain(unet, classifier, options, 2);
@@ -97,7 +97,10 @@ ReverseStep step_at(PurifyOptions options, int label) {
 void check_step(const std::string& name, Net& unet, const PurifyOptions& options, const Safetensors& golden) {
   unet.plan(2, Mode::InputGrad);
   const View like = unet.input();
-  auto load = [&](const std::string& key) { const auto v = tensor(golden, key); return std::vector<real>(v.begin(), v.end()); };
+  auto load = [&](const std::string& key) {
+    const auto v = tensor(golden, key);
+    return std::vector<real>(v.begin(), v.end());
+  };
   std::vector<real> x = load("x_t"), z = load("noise"), dy = load("cotangent"), y(x.size()), direct(x.size());
   const std::vector<double> t = tensor(golden, "t");
   store(x, unet.input());
@@ -107,14 +110,16 @@ void check_step(const std::string& name, Net& unet, const PurifyOptions& options
     const Comparison r = against(unet.output(), golden, "eps", kOutError);
     EXPECT_TRUE(r) << name << ", " << r.message;
   }
-  const View X = shaped(x, like), Z = shaped(z, like), D = shaped(dy, like), Y = shaped(y, like), direct_view = shaped(direct, like);
+  const View X = shaped(x, like), Z = shaped(z, like), D = shaped(dy, like), Y = shaped(y, like),
+             direct_view = shaped(direct, like);
   std::vector<real> eps_values = values_of(unet.output());
   for (int n = 0; n < 2; ++n) {
     const ReverseStep s = step_at(options, static_cast<int>(t[n]));
     EXPECT_EQ(s.label, t[n]);
-    reverse_step_forward(s, X.images(n, 1), unet.output().images(n, 1), s.s != 0 ? Z.images(n, 1) : View{}, Y.images(n, 1));
-    reverse_step_backward(s, X.images(n, 1), shaped(eps_values, like).images(n, 1), D.images(n, 1), direct_view.images(n, 1),
-                          unet.output_grad().images(n, 1));
+    reverse_step_forward(s, X.images(n, 1), unet.output().images(n, 1), s.s != 0 ? Z.images(n, 1) : View{},
+                         Y.images(n, 1));
+    reverse_step_backward(s, X.images(n, 1), shaped(eps_values, like).images(n, 1), D.images(n, 1),
+                          direct_view.images(n, 1), unet.output_grad().images(n, 1));
   }
   const Comparison sample = against(Y, golden, "sample", kOutError);
   EXPECT_TRUE(sample) << name << ", " << sample.message;
@@ -132,7 +137,8 @@ void check_step(const std::string& name, Net& unet, const PurifyOptions& options
 }
 
 void print(const std::string& name, const Errors& e) {
-  std::printf("%-32s purified %.1e, logits %.1e, loss %.1e, gradient %.1e\n", name.c_str(), e.purified, e.logits, e.loss, e.gradient);
+  std::printf("%-32s purified %.1e, logits %.1e, loss %.1e, gradient %.1e\n", name.c_str(), e.purified, e.logits,
+              e.loss, e.gradient);
 }
 
 const std::string kInputs = golden_path("chain_inputs");
@@ -141,7 +147,8 @@ const std::string kInputs = golden_path("chain_inputs");
 
 TEST(ChainGolden, EveryCase) {
   Net unet = formula_net(kSmallUnet), classifier = formula_net(kSmallWrn);
-  for (const Case& c : cases()) print(c.name, check_chain(c.name, unet, classifier, c.options, kInputs, golden_path("chain_" + c.name)));
+  for (const Case& c : cases())
+    print(c.name, check_chain(c.name, unet, classifier, c.options, kInputs, golden_path("chain_" + c.name)));
 }
 
 // Negative control: each of these differs from the case by one option, and by at least a hundred bars.
@@ -184,7 +191,8 @@ TEST(StepGolden, EveryCase) {
 
 TEST(ChainReference, RecordedRunsOfTheOriginals) {
   PURESCOPE_NEEDS_REFERENCE();
-  const Model unet_model = make_model("ddpm-unet:ch=32,mult=1-2,blocks=1,attn=16,size=32"), wrn = make_model("wrn:depth=10,widen=1");
+  const Model unet_model = make_model("ddpm-unet:ch=32,mult=1-2,blocks=1,attn=16,size=32"),
+              wrn = make_model("wrn:depth=10,widen=1");
   Net unet(unet_model, Params::load(unet_model, reference_path("tiny/tiny_ddpm.weights.safetensors")));
   Net classifier(wrn, Params::load(wrn, reference_path("tiny/tiny_wrn.weights.safetensors")));
   const std::vector<Case> runs = {
@@ -205,5 +213,6 @@ TEST(ChainReference, RecordedStep) {
   PURESCOPE_NEEDS_REFERENCE();
   const Model model = make_model(kSmallUnet);
   Net unet(model, Params::load(model, reference_path("tiny/tiny_ddpm.weights.safetensors")));
-  check_step("step_ddpm_fixedlarge_clip", unet, make("ddpm"), Safetensors(reference_path("chain/step_ddpm_fixedlarge_clip.safetensors")));
+  check_step("step_ddpm_fixedlarge_clip", unet, make("ddpm"),
+             Safetensors(reference_path("chain/step_ddpm_fixedlarge_clip.safetensors")));
 }

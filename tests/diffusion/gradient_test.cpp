@@ -1,5 +1,5 @@
-// The gradient of the whole chain (classifier after 10 and after 100 reverse steps, clip on and off) against central differences in
-// double. A step across which a ReLU or a clip mask changes does not count and is printed.
+// The gradient of the whole chain (classifier after 10 and after 100 reverse steps, clip on and off) against central
+// differences in double. A step across which a ReLU or a clip mask changes does not count and is printed.
 #include <gtest/gtest.h>
 
 #include "diffusion/chain.h"
@@ -9,8 +9,13 @@ using namespace purescope;
 namespace {
 
 struct Bench {
-  Bench(const PurifyOptions& options) : unet(formula_net(kTinyUnet)), classifier(formula_net(kTinyWrn)),
-      chain(unet, classifier, options, 2), stream({NoiseRng::Native, {}, false}), noise(stream, 3, {5, 8}), x(test_images(unet, {5, 8})) {}
+  Bench(const PurifyOptions& options)
+      : unet(formula_net(kTinyUnet)),
+        classifier(formula_net(kTinyWrn)),
+        chain(unet, classifier, options, 2),
+        stream({NoiseRng::Native, {}, false}),
+        noise(stream, 3, {5, 8}),
+        x(test_images(unet, {5, 8})) {}
 
   // Loss at x0 + s * v with the masks of every clip and every ReLU of the classifier.
   double loss(const std::vector<real>& x0, const std::vector<double>& v, double s, std::vector<bool>& mask) {
@@ -93,10 +98,11 @@ void check(const std::string& what, const PurifyOptions& options, bool agrees = 
   }
   // Control: a gradient with one image's part scaled by 1 + 1e-5 is seen.
   double wrong = 0;
-  for (size_t i = 0; i < gradient.size(); ++i) wrong += along[i] * gradient[i] * (i < gradient.size() / 2 ? 1 + 1e-5 : 1);
+  for (size_t i = 0; i < gradient.size(); ++i)
+    wrong += along[i] * gradient[i] * (i < gradient.size() / 2 ? 1 + 1e-5 : 1);
   EXPECT_GT(best_error(b, what, along, wrong), 1e-8) << what;
-  std::printf("%s: along the gradient %.1e, random directions %.1e; %zu of %zu predictions clipped\n", what.c_str(), first, worst,
-              b.clip_values - b.inside, b.clip_values);
+  std::printf("%s: along the gradient %.1e, random directions %.1e; %zu of %zu predictions clipped\n", what.c_str(),
+              first, worst, b.clip_values - b.inside, b.clip_values);
 }
 
 PurifyOptions options_of(const std::string& sampler, int t, int steps, Clip clip) {

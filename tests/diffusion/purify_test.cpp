@@ -1,4 +1,5 @@
-// The purifier: recomputation, batches, threads and kept steps change no bit; memory grows by one image per step; noise sources.
+// The purifier: recomputation, batches, threads and kept steps change no bit; memory grows by one image per step; noise
+// sources.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -45,7 +46,8 @@ void expect_same(const Result& a, const Result& b, const std::string& what) {
 }
 
 std::vector<PurifyOptions> several() {
-  std::vector<PurifyOptions> list = {with(10), with(100, 10), with(10, 0, "ddim"), with(20, 10, "eta:1"), with(10, 0, "reverse"), with(1)};
+  std::vector<PurifyOptions> list = {
+      with(10), with(100, 10), with(10, 0, "ddim"), with(20, 10, "eta:1"), with(10, 0, "reverse"), with(1)};
   list.push_back(with(10));
   list.back().forward = ForwardKind::Steps;
   return list;
@@ -56,8 +58,10 @@ std::vector<PurifyOptions> several() {
 TEST(Purify, RecomputedIsStored) {
   for (const PurifyOptions& o : several()) {
     const Result recomputed = run(o, {3, 4}, 2);
-    for (int keep : {1, 5, o.reverse_count(), 99}) expect_same(run(o, {3, 4}, 2, keep), recomputed, describe(o) + ", kept " + std::to_string(keep));
-    EXPECT_FALSE(compare_bits(run(o, {3, 4}, 2, 0, 2).dx, recomputed.dx) && o.sampler == SamplerKind::Ddpm && o.t > 1) << "control: another seed";
+    for (int keep : {1, 5, o.reverse_count(), 99})
+      expect_same(run(o, {3, 4}, 2, keep), recomputed, describe(o) + ", kept " + std::to_string(keep));
+    EXPECT_FALSE(compare_bits(run(o, {3, 4}, 2, 0, 2).dx, recomputed.dx) && o.sampler == SamplerKind::Ddpm && o.t > 1)
+        << "control: another seed";
   }
 }
 
@@ -67,7 +71,9 @@ TEST(Purify, ImageInABatchIsTheImageAlone) {
     const Result all = run(o, images, 3);
     const size_t size = all.dx.size() / 3;
     for (int n = 0; n < 3; ++n) {
-      auto part = [&](const std::vector<real>& v) { return std::vector<real>(v.begin() + n * size, v.begin() + (n + 1) * size); };
+      auto part = [&](const std::vector<real>& v) {
+        return std::vector<real>(v.begin() + n * size, v.begin() + (n + 1) * size);
+      };
       const Result same{part(all.purified), part(all.dx), 0};
       expect_same(run(o, {images[n]}, 1), same, describe(o) + ", image alone");
       expect_same(run(o, {images[n]}, 4, 2), same, describe(o) + ", image alone in a larger plan");
@@ -96,7 +102,7 @@ TEST(Purify, MemoryGrowsByOneImagePerStep) {
   size_t arena = 0;
   for (int t : {1, 10, 100}) {
     Purifier purifier(unet, with(t), 2, true);
-    if (arena) EXPECT_EQ(unet.current_plan().arena, arena);
+    if (arena) { EXPECT_EQ(unet.current_plan().arena, arena); }
     arena = unet.current_plan().arena;
     EXPECT_EQ(purifier.trail().steps(), t);
     for (int m = 0; m < t; ++m)
@@ -141,7 +147,9 @@ TEST(Noise, KeyedNoiseKnowsNoBatch) {
   std::vector<real> all(4 * 12), one(12);
   const View batch{all.data(), 4, 3, 2, 2}, alone{one.data(), 1, 3, 2, 2};
   KeyedNoise four(kStream, 5, {9, 2, 7, 2});
-  auto fill = [&](NoiseSource& source, bool forward, int t, View out) { forward ? source.forward(t, out) : source.reverse(99 - t, t, out); };
+  auto fill = [&](NoiseSource& source, bool forward, int t, View out) {
+    forward ? source.forward(t, out) : source.reverse(99 - t, t, out);
+  };
   for (bool forward : {true, false})
     for (int t : {0, 3, 99}) {
       fill(four, forward, t, batch);
@@ -162,8 +170,8 @@ TEST(Noise, KeyedNoiseKnowsNoBatch) {
   const std::vector<real> base = values(5, 0, 0, true, 3);
   EXPECT_TRUE(compare_bits(values(5, 0, 0, true, 3), base));
   EXPECT_TRUE(compare_bits(values(5, 0, 2, true, 1), base));
-  for (const std::vector<real>& other : {values(6, 0, 0, true, 3), values(5, 1, 0, true, 3), values(5, 0, 1, true, 3), values(5, 0, 0, false, 3),
-                                         values(5, 0, 0, true, 4)})
+  for (const std::vector<real>& other : {values(6, 0, 0, true, 3), values(5, 1, 0, true, 3), values(5, 0, 1, true, 3),
+                                         values(5, 0, 0, false, 3), values(5, 0, 0, true, 4)})
     EXPECT_FALSE(compare_bits(other, base));
   KeyedNoise redrawn(kStream, 5, {9});
   redrawn.set_draw(1);
@@ -233,11 +241,13 @@ TEST(Noise, FilesThatDoNotFitExit65) {
   EXPECT_EQ(code(with(5)), kBadInput);
   EXPECT_EQ(code(with(5, 0, "ddim")), 0);     // nor does DDIM need reverse noise
   EXPECT_EQ(code(with(5, 5, "eta:0.5")), kBadInput);
-  for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{{1, 3, 8, 8}, {3, 3, 8, 8}, {2, 3, 8, 4}, {2, 1, 8, 8}, {384}, {2, 3, 64}}) {
+  for (const std::vector<int64_t>& shape :
+       std::vector<std::vector<int64_t>>{{1, 3, 8, 8}, {3, 3, 8, 8}, {2, 3, 8, 4}, {2, 1, 8, 8}, {384}, {2, 3, 64}}) {
     write(shape, {4, 2, 3, 8, 8});
     EXPECT_EQ(code(with(5)), kBadInput) << shape.size();
   }
-  for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{{2, 3, 8, 8}, {4, 3, 3, 8, 8}, {4, 2, 3, 8, 4}, {0, 2, 3, 8, 8}}) {
+  for (const std::vector<int64_t>& shape :
+       std::vector<std::vector<int64_t>>{{2, 3, 8, 8}, {4, 3, 3, 8, 8}, {4, 2, 3, 8, 4}, {0, 2, 3, 8, 8}}) {
     write(jump, shape);
     EXPECT_EQ(code(with(5)), kBadInput) << shape.size();
   }
@@ -251,26 +261,4 @@ TEST(Noise, FilesThatDoNotFitExit65) {
   EXPECT_EQ(code(with(5)), kBadInput);
   std::filesystem::remove(folder / "noise.safetensors");
   EXPECT_EQ(code(with(5)), kMissingInput);
-}
-
-// One draw for a jump is no noise for single steps, and noise of single steps is none for a jump.
-TEST(Noise, FormsOfForwardNoiseAreNotMixedUp) {
-  const ScratchFolder folder;
-  const std::vector<float> values(5 * 2 * 3 * 8 * 8, 0.25f);
-  auto code = [&](std::vector<int64_t> shape, ForwardKind kind) {
-    write_safetensors(folder / "noise.safetensors", {{"noise.forward", Dtype::F32, shape, values.data()}}, {});
-    return exit_code_of([&] {
-      PurifyOptions o = with(5, 0, "ddim");
-      o.forward = kind;
-      Net unet = formula_net(kTinyUnet);
-      Purifier purifier(unet, o, 2, false);
-      std::vector<real> u = test_images(unet, {1, 2});
-      FileNoise noise(folder / "noise.safetensors");
-      purifier.forward(shaped(u, unet.input()), noise);
-    });
-  };
-  EXPECT_EQ(code({2, 3, 8, 8}, ForwardKind::Jump), 0);
-  EXPECT_EQ(code({5, 2, 3, 8, 8}, ForwardKind::Steps), 0);
-  EXPECT_EQ(code({2, 3, 8, 8}, ForwardKind::Steps), kBadInput);
-  EXPECT_EQ(code({5, 2, 3, 8, 8}, ForwardKind::Jump), kBadInput);
 }

@@ -1,4 +1,5 @@
-// One reverse step as an op: its value, its derivative with the clip active and not, straight-through, and exactly on the boundary.
+// One reverse step as an op: its value, its derivative with the clip active and not, straight-through, and exactly on
+// the boundary.
 #include <gtest/gtest.h>
 
 #include "diffusion/chain.h"
@@ -11,7 +12,11 @@ struct StepData {
   explicit StepData(const std::string& seed, int n = 2) : shape{nullptr, n, 3, 5, 7} {
     for (auto* v : {&x, &eps, &z, &dy}) {
       v->resize(shape.size());
-      const auto values = direction(seed + std::to_string(v == &x ? 0 : v == &eps ? 1 : v == &z ? 2 : 3), shape.size(), 0, 1.5);
+      const auto values = direction(seed + std::to_string(v == &x     ? 0
+                                                          : v == &eps ? 1
+                                                          : v == &z   ? 2
+                                                                      : 3),
+                                    shape.size(), 0, 1.5);
       for (size_t i = 0; i < v->size(); ++i) (*v)[i] = static_cast<real>(values[i]);
     }
   }
@@ -105,7 +110,7 @@ TEST(ReverseStepOp, DerivativeAgainstCentralDifferences) {
         EXPECT_TRUE(r) << describe(o) << (in_x ? ", dx: " : ", deps: ") << r.message;
       }
       EXPECT_GT(counted, 9 * crossed);
-      if (s.clip) EXPECT_GT(clipped, 0);
+      if (s.clip) { EXPECT_GT(clipped, 0); }
       if (crossed) std::printf("%d of %d values within h of the clip do not count\n", crossed, crossed + counted);
     }
   }

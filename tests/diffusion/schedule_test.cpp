@@ -36,8 +36,16 @@ TEST(Schedule, PublishedConstants) {
   ASSERT_EQ(s.beta.size(), 1000u);
   EXPECT_NEAR(s.beta[1], 1.1991991991991993e-4, 1e-18);
   EXPECT_NEAR(s.beta[999], 2e-2, 1e-16);
-  const struct { int t; double abar; } golden[] = {{0, 0.9999}, {9, 0.9981052047858344}, {99, 0.89701814567496}, {149, 0.7883213508874032},
-      {199, 0.6590385082317941}, {499, 0.07858724288177824}, {999, 4.035829765375676e-05}};
+  const struct {
+    int t;
+    double abar;
+  } golden[] = {{0, 0.9999},
+                {9, 0.9981052047858344},
+                {99, 0.89701814567496},
+                {149, 0.7883213508874032},
+                {199, 0.6590385082317941},
+                {499, 0.07858724288177824},
+                {999, 4.035829765375676e-05}};
   for (auto [t, abar] : golden) EXPECT_NEAR(s.abar[t], abar, 2e-13 * abar) << t;
   EXPECT_EQ(s.abar_before(0), 1);
   EXPECT_EQ(s.abar_before(7), s.abar[6]);
@@ -61,8 +69,10 @@ TEST(Schedule, TablesOfTheReference) {
   const Schedule s = linear_schedule();
   EXPECT_TRUE(compare(s.beta, tensor(golden, "betas"), 2e-13));
   const std::vector<double> abar = tensor(golden, "alphas_cumprod"), c1 = tensor(golden, "posterior_mean_coef1"),
-                            c2 = tensor(golden, "posterior_mean_coef2"), variance = tensor(golden, "posterior_variance"),
-                            recip = tensor(golden, "sqrt_recip_alphas_cumprod"), recipm1 = tensor(golden, "sqrt_recipm1_alphas_cumprod");
+                            c2 = tensor(golden, "posterior_mean_coef2"),
+                            variance = tensor(golden, "posterior_variance"),
+                            recip = tensor(golden, "sqrt_recip_alphas_cumprod"),
+                            recipm1 = tensor(golden, "sqrt_recipm1_alphas_cumprod");
   PurifyOptions o = with(1000);
   o.variance = Variance::FixedSmall;
   const std::vector<ReverseStep> steps = reverse_steps(o);
@@ -86,8 +96,15 @@ TEST(ReverseSteps, PublishedPosterior) {
   const std::vector<ReverseStep> small = reverse_steps(small_options);
   ASSERT_EQ(large.size(), 1000u);
   auto at = [&](const std::vector<ReverseStep>& steps, int k) { return steps[999 - k]; };
-  const struct { int k; double c1, c2; } golden[] = {{0, 1, 0}, {1, .5452915, .4547085}, {2, .3887068, .6112932}, {10, .1362779, .8637221},
-                                                     {99, .0190763, .9808960}, {149, .0128886, .9870213}};
+  const struct {
+    int k;
+    double c1, c2;
+  } golden[] = {{0, 1, 0},
+                {1, .5452915, .4547085},
+                {2, .3887068, .6112932},
+                {10, .1362779, .8637221},
+                {99, .0190763, .9808960},
+                {149, .0128886, .9870213}};
   for (auto [k, c1, c2] : golden) {
     EXPECT_EQ(at(large, k).label, k);
     EXPECT_NEAR(at(large, k).p, c1, 6e-8) << k;
@@ -115,7 +132,8 @@ TEST(ReverseSteps, BothFormsOfTheMean) {
       const double abar = full.abar[i], beta = 1 - abar / (before >= 0 ? full.abar[before] : 1);
       EXPECT_EQ(steps[m].label, i);
       EXPECT_NEAR(steps[m].p * steps[m].to_x0 + steps[m].q, 1 / std::sqrt(1 - beta), 1e-11) << t << " " << i;
-      EXPECT_NEAR(steps[m].p * steps[m].from_eps, beta / std::sqrt(1 - abar) / std::sqrt(1 - beta), 1e-9 * beta + 1e-14) << t << " " << i;
+      EXPECT_NEAR(steps[m].p * steps[m].from_eps, beta / std::sqrt(1 - abar) / std::sqrt(1 - beta), 1e-9 * beta + 1e-14)
+          << t << " " << i;
     }
   }
 }
@@ -146,7 +164,8 @@ TEST(ReverseSteps, EtaOneIsFixedSmall) {
   PurifyOptions o = with(200);
   o.variance = Variance::FixedSmall;
   o.clip = Clip::None;
-  const std::vector<ReverseStep> ddpm = reverse_steps(o), eta = reverse_steps(sampler("eta:1", 200)), ddim = reverse_steps(sampler("ddim", 200));
+  const std::vector<ReverseStep> ddpm = reverse_steps(o), eta = reverse_steps(sampler("eta:1", 200)),
+                                 ddim = reverse_steps(sampler("ddim", 200));
   for (size_t m = 0; m < ddpm.size(); ++m) {
     EXPECT_NEAR(ddpm[m].s, eta[m].s, 1e-12);
     EXPECT_NEAR(ddpm[m].p * ddpm[m].to_x0 + ddpm[m].q, eta[m].p * eta[m].to_x0, 1e-11);
@@ -171,7 +190,8 @@ TEST(PurifyOptions, BadValuesExit2) {
   }
   EXPECT_EQ(code_of([] { reverse_indices(with(1000)); }), 0);
   PurifyOptions o;
-  for (const char* text : {"", "DDPM", "euler", "eta", "eta:2", "eta:-0.1", "ddim:1"}) EXPECT_EQ(code_of([&] { parse_sampler(text, o); }), kUsage) << text;
+  for (const char* text : {"", "DDPM", "euler", "eta", "eta:2", "eta:-0.1", "ddim:1"})
+    EXPECT_EQ(code_of([&] { parse_sampler(text, o); }), kUsage) << text;
   for (const char* text : {"eta:", "eta:x", "eta:nan"}) EXPECT_GT(code_of([&] { parse_sampler(text, o); }), 0) << text;
 }
 
@@ -192,7 +212,8 @@ TEST(PurifyOptions, DescribeSaysEverything) {
     EXPECT_EQ(text.find('\n'), std::string::npos);
     for (const char* part : parts) EXPECT_NE(text.find(part), std::string::npos) << part << " in: " << text;
   };
-  says(with(100), {"t* 100", "forward jump", "abar[99] = 0.897018", "100 reverse steps", "indices 99 .. 0", "ddpm", "fixedlarge", "clip x0"});
+  says(with(100), {"t* 100", "forward jump", "abar[99] = 0.897018", "100 reverse steps", "indices 99 .. 0", "ddpm",
+                   "fixedlarge", "clip x0"});
   PurifyOptions o = sampler("ddim", 100, 10);
   o.forward = ForwardKind::Steps;
   o.clip = Clip::StraightThrough;

@@ -1,4 +1,5 @@
-// The networks against PyTorch: outputs, input gradients and every parameter gradient of tests/golden (weights by formula).
+// The networks against PyTorch: outputs, input gradients and every parameter gradient of tests/golden (weights by
+// formula).
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -20,7 +21,8 @@ const Case kSmall[] = {
     {"cifar_resnet_20", "cifar-resnet-20", true},
 };
 
-// A ResNet for 17 x 17 images: the architecture strings stop at multiples of 4, the steps do not. Sizes 20, 10, 5 become 17, 9, 5.
+// A ResNet for 17 x 17 images: the architecture strings stop at multiples of 4, the steps do not. Sizes 20, 10, 5
+// become 17, 9, 5.
 Model odd_resnet() {
   Model model = make_model("cifar-resnet:depth=8,size=20");
   for (ValueInfo& v : model.values) {
@@ -52,13 +54,16 @@ std::vector<double> summary(const std::string& key, View g) {
 
 // Head values and sums, each relative to the size of the whole gradient. Returns the worst error.
 double check_param_gradient(const Safetensors& golden, const std::string& key, View g) {
-  const double tolerance = bar(kParamGradError) * (kDouble ? 1 : 3);  // float: single elements scatter around the l2 error
-  const std::vector<double> head = tensor(golden, "grad_head.f64." + key), sums = tensor(golden, "grad_summary.f64." + key);
+  const double tolerance =
+      bar(kParamGradError) * (kDouble ? 1 : 3);  // float: single elements scatter around the l2 error
+  const std::vector<double> head = tensor(golden, "grad_head.f64." + key),
+                            sums = tensor(golden, "grad_summary.f64." + key);
   const double rms = std::sqrt(sums[2] / g.size());
   double largest = rms;
   for (double v : head) largest = std::max(largest, std::abs(v));
   const Comparison first = compare(g.data, head.data(), head.size(), tolerance, largest);
-  // A filter behind a ReLU that never opens has a gradient of zeros: then the head must be zeros too, and the sums are compared.
+  // A filter behind a ReLU that never opens has a gradient of zeros: then the head must be zeros too, and the sums are
+  // compared.
   EXPECT_TRUE(first || (norm(head) == 0 && first.bad == 0)) << key << ": " << first.message;
   std::vector<double> got = summary(key, g), expected = sums;
   // Sums cancel: their error is a share of the sum of magnitudes.
@@ -101,8 +106,9 @@ void check_small(const std::string& name, const Model& model, bool relu) {
   EXPECT_GT(compared, 10u);
   // Zero in theory: rounding of sums whose terms are of the size of the other gradients.
   EXPECT_TRUE(worst_zero <= (kDouble ? 1e-13 : 1e-5) * largest) << worst_zero << " where gradients reach " << largest;
-  std::printf("%s: output %.2e, input gradient %.2e, worst of %zu parameter gradients %.2e, %zu zero ones %.1e of %.1e\n", name.c_str(),
-              out.worst, dx.worst, compared, worst, zeros, worst_zero, largest);
+  std::printf(
+      "%s: output %.2e, input gradient %.2e, worst of %zu parameter gradients %.2e, %zu zero ones %.1e of %.1e\n",
+      name.c_str(), out.worst, dx.worst, compared, worst, zeros, worst_zero, largest);
 }
 
 // Full size: output and input gradient.
@@ -126,7 +132,8 @@ void check_full(const std::string& name, const std::string& arch, bool relu) {
 
 class SmallNetwork : public testing::TestWithParam<Case> {};
 TEST_P(SmallNetwork, AgreesWithPyTorch) { check_small(GetParam().name, make_model(GetParam().arch), GetParam().relu); }
-INSTANTIATE_TEST_SUITE_P(Golden, SmallNetwork, testing::ValuesIn(kSmall), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Golden, SmallNetwork, testing::ValuesIn(kSmall),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Golden, OddImages) { check_small("cifar_resnet_8_odd", odd_resnet(), true); }
 TEST(Golden, DdpmCifar10) { check_full("ddpm_cifar10", "ddpm-cifar10", false); }
@@ -177,7 +184,8 @@ TEST(Golden, WrongParameterGradientsAreSeen) {
   const std::vector<double> before = summary(model.params[index].key, g);
   // Values behind the head in another order: the sums stay, the probe does not.
   std::rotate(g.data + 16, g.data + 17, g.data + g.size());
-  const std::vector<double> after = summary(model.params[index].key, g), expected = tensor(golden, "grad_summary.f64." + model.params[index].key);
+  const std::vector<double> after = summary(model.params[index].key, g),
+                            expected = tensor(golden, "grad_summary.f64." + model.params[index].key);
   EXPECT_NEAR(before[0], after[0], 1e-12 * expected[1]);
   EXPECT_GT(std::abs(after[3] - expected[3]), 10 * bar(kParamGradError) * expected[1]);
 }

@@ -1,5 +1,6 @@
-// The networks against recorded runs of the original model code: outputs, input gradients and every parameter gradient of the files
-// in the folder PURESCOPE_REFERENCE_DIR (skipped where it is not set; tests/models/golden_test.cpp runs everywhere).
+// The networks against recorded runs of the original model code: outputs, input gradients and every parameter gradient
+// of the files in the folder PURESCOPE_REFERENCE_DIR (skipped where it is not set; tests/models/golden_test.cpp runs
+// everywhere).
 #include <gtest/gtest.h>
 
 #include "golden_file.h"
@@ -35,15 +36,18 @@ void check_tiny(const std::string& name, const std::string& arch, bool relu) {
       EXPECT_EQ(zero.bad, 0u) << info.key << ": " << zero.message;
       continue;
     }
-    const Comparison r = compare_l2(got.data, expected.data(), expected.size(), bar(relu ? kReluGradError : kParamGradError));
+    const Comparison r =
+        compare_l2(got.data, expected.data(), expected.size(), bar(relu ? kReluGradError : kParamGradError));
     EXPECT_TRUE(r) << info.key << ": " << r.message;
     worst = std::max(worst, r.worst);
   }
-  std::printf("%s: output %.2e, input gradient %.2e, worst parameter gradient %.2e\n", name.c_str(), out.worst, dx.worst, worst);
+  std::printf("%s: output %.2e, input gradient %.2e, worst parameter gradient %.2e\n", name.c_str(), out.worst,
+              dx.worst, worst);
 }
 
 // Weights, input and cotangent by formula; PyTorch recorded output and input gradient.
-void check_full(const std::string& name, const std::string& arch, std::vector<double> t, double shift, double scale, bool relu) {
+void check_full(const std::string& name, const std::string& arch, std::vector<double> t, double shift, double scale,
+                bool relu) {
   PURESCOPE_NEEDS_REFERENCE();
   const Safetensors golden(reference_path("full/" + name + ".golden.safetensors"));
   Net net = formula_net(arch);

@@ -32,14 +32,16 @@ int64_t wrn_count(int depth, int widen) {
   for (int group = 0; group < 3; ++group)
     for (int layer = 0; layer < n; ++layer) {
       const int64_t out = (16 << group) * widen;
-      total += 2 * in + conv(in, out, 3, false) + 2 * out + conv(out, out, 3, false) + (in == out ? 0 : conv(in, out, 1, false));
+      total += 2 * in + conv(in, out, 3, false) + 2 * out + conv(out, out, 3, false) +
+               (in == out ? 0 : conv(in, out, 1, false));
       in = out;
     }
   return total + 2 * in + in * 10 + 10;
 }
 
 int64_t unet_block(int64_t in, int64_t out, int64_t ch) {
-  return 2 * in + conv(in, out, 3, true) + 4 * ch * out + out + 2 * out + conv(out, out, 3, true) + (in == out ? 0 : conv(in, out, 1, true));
+  return 2 * in + conv(in, out, 3, true) + 4 * ch * out + out + 2 * out + conv(out, out, 3, true) +
+         (in == out ? 0 : conv(in, out, 1, true));
 }
 int64_t unet_attention(int64_t c) { return 2 * c + 4 * conv(c, c, 1, true); }
 
@@ -59,7 +61,8 @@ int64_t unet_count(int64_t ch, std::vector<int> mult, int blocks, std::set<int> 
   total += 2 * unet_block(c, c, ch) + unet_attention(c);
   for (int level = static_cast<int>(mult.size()) - 1; level >= 0; --level) {
     for (int block = 0; block <= blocks; ++block) {
-      total += unet_block(c + skips.back(), ch * mult[level], ch) + (attn.count(size) ? unet_attention(ch * mult[level]) : 0);
+      total += unet_block(c + skips.back(), ch * mult[level], ch) +
+               (attn.count(size) ? unet_attention(ch * mult[level]) : 0);
       skips.pop_back();
       c = ch * mult[level];
     }
@@ -85,7 +88,8 @@ TEST(Zoo, ParameterCounts) {
   EXPECT_EQ(make_model("ddpm-cifar10").parameter_count(), unet_count(128, {1, 2, 2, 2}, 2, {16}, 32));
   EXPECT_EQ(make_model("ddpm-unet:ch=48,mult=1-2-4,blocks=3,attn=8-16,size=32,groups=16").parameter_count(),
             unet_count(48, {1, 2, 4}, 3, {8, 16}, 32));
-  EXPECT_NE(unet_count(48, {1, 2, 4}, 3, {8}, 32), unet_count(48, {1, 2, 4}, 3, {8, 16}, 32));  // the formula sees attention
+  EXPECT_NE(unet_count(48, {1, 2, 4}, 3, {8}, 32),
+            unet_count(48, {1, 2, 4}, 3, {8, 16}, 32));  // the formula sees attention
 }
 
 TEST(Zoo, KeysOfTheOriginals) {
@@ -93,12 +97,15 @@ TEST(Zoo, KeysOfTheOriginals) {
   for (const ParamInfo& p : make_model("ddpm-cifar10").params) unet.insert(p.key);
   for (const ParamInfo& p : make_model("wrn-28-10").params) wrn.insert(p.key);
   for (const ParamInfo& p : make_model("cifar-resnet-20").params) resnet.insert(p.key);
-  for (const char* key : {"temb.dense.0.weight", "conv_in.bias", "down.1.attn.1.proj_out.weight", "down.2.downsample.conv.weight",
-                          "mid.attn_1.q.bias", "up.1.block.2.nin_shortcut.weight", "up.3.upsample.conv.bias", "norm_out.weight", "conv_out.weight"})
+  for (const char* key : {"temb.dense.0.weight", "conv_in.bias", "down.1.attn.1.proj_out.weight",
+                          "down.2.downsample.conv.weight", "mid.attn_1.q.bias", "up.1.block.2.nin_shortcut.weight",
+                          "up.3.upsample.conv.bias", "norm_out.weight", "conv_out.weight"})
     EXPECT_EQ(unet.count(key), 1u) << key;
-  for (const char* key : {"conv1.weight", "block1.layer.0.convShortcut.weight", "block3.layer.3.bn2.running_var", "bn1.bias", "fc.weight"})
+  for (const char* key : {"conv1.weight", "block1.layer.0.convShortcut.weight", "block3.layer.3.bn2.running_var",
+                          "bn1.bias", "fc.weight"})
     EXPECT_EQ(wrn.count(key), 1u) << key;
-  for (const char* key : {"conv1.weight", "bn1.running_mean", "layer2.0.conv1.weight", "layer3.2.bn2.bias", "linear.bias"})
+  for (const char* key :
+       {"conv1.weight", "bn1.running_mean", "layer2.0.conv1.weight", "layer3.2.bn2.bias", "linear.bias"})
     EXPECT_EQ(resnet.count(key), 1u) << key;
   EXPECT_EQ(wrn.count("conv1.bias") + resnet.count("layer2.0.shortcut.weight"), 0u);
 }
@@ -106,8 +113,9 @@ TEST(Zoo, KeysOfTheOriginals) {
 // The spelled-out form of a model names the same model again.
 TEST(Zoo, SpelledOutFormIsReadAgain) {
   std::vector<std::string> names = preset_names();
-  for (const char* form : {"ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4-8,size=8,groups=4", "wrn:depth=16,widen=2,classes=4,size=16",
-                           "cifar-resnet:depth=8,width=4,classes=4,size=16", "ddpm-unet:ch=32,mult=1,blocks=2,size=8"})
+  for (const char* form :
+       {"ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4-8,size=8,groups=4", "wrn:depth=16,widen=2,classes=4,size=16",
+        "cifar-resnet:depth=8,width=4,classes=4,size=16", "ddpm-unet:ch=32,mult=1,blocks=2,size=8"})
     names.push_back(form);
   for (const std::string& name : names) {
     const Model first = make_model(name), second = make_model(first.arch);
@@ -123,10 +131,25 @@ TEST(Zoo, SpelledOutFormIsReadAgain) {
 }
 
 TEST(Zoo, BadArchitecturesExit2WithASuggestion) {
-  for (const char* arch : {"", "resnet-20", "wrn-28-11", "DDPM-CIFAR10", "ddpm-unet:ch=abc", "ddpm-unet:ch", "ddpm-unet:ch=32,width=3",
-                           "ddpm-unet:ch=-4", "ddpm-unet:ch=0", "ddpm-unet:ch=32-64", "ddpm-unet:ch=33,mult=1,blocks=1,size=8",
-                           "ddpm-unet:ch=32,mult=1-2-2,blocks=1,size=10", "ddpm-unet:ch=48,mult=1-2,blocks=1,size=16", "wrn:depth=11,widen=1",
-                           "wrn:depth=10,widen=0", "wrn:depth=4", "wrn:depth=10,size=30", "cifar-resnet:depth=21", "cifar-resnet:depth=2",
+  for (const char* arch : {"",
+                           "resnet-20",
+                           "wrn-28-11",
+                           "DDPM-CIFAR10",
+                           "ddpm-unet:ch=abc",
+                           "ddpm-unet:ch",
+                           "ddpm-unet:ch=32,width=3",
+                           "ddpm-unet:ch=-4",
+                           "ddpm-unet:ch=0",
+                           "ddpm-unet:ch=32-64",
+                           "ddpm-unet:ch=33,mult=1,blocks=1,size=8",
+                           "ddpm-unet:ch=32,mult=1-2-2,blocks=1,size=10",
+                           "ddpm-unet:ch=48,mult=1-2,blocks=1,size=16",
+                           "wrn:depth=11,widen=1",
+                           "wrn:depth=10,widen=0",
+                           "wrn:depth=4",
+                           "wrn:depth=10,size=30",
+                           "cifar-resnet:depth=21",
+                           "cifar-resnet:depth=2",
                            "cifar-resnet:depth=99999999999"}) {
     std::string message;
     EXPECT_EQ(exit_code_of([&] { make_model(arch); }, &message), kUsage) << "'" << arch << "'";

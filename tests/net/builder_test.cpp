@@ -13,7 +13,8 @@ TEST(Builder, DuplicateKeysAreRefused) {
   EXPECT_THROW(b.finish(b.conv2d("conv", y, {.in = 2, .out = 2}, false)), Error);
   Builder good("once");
   const Value v = good.input(2, 4, 4);
-  EXPECT_NO_THROW(good.finish(good.conv2d("conv2", good.conv2d("conv", v, {.in = 2, .out = 2}, true), {.in = 2, .out = 2}, false)));
+  EXPECT_NO_THROW(
+      good.finish(good.conv2d("conv2", good.conv2d("conv", v, {.in = 2, .out = 2}, true), {.in = 2, .out = 2}, false)));
 }
 
 TEST(Builder, ShapesThatDoNotFitAreRefused) {
@@ -45,7 +46,8 @@ TEST(Builder, StepsKnowTheirLineAndKeys) {
   EXPECT_EQ(y.h, 3);
   std::vector<std::string> keys;
   for (const ParamInfo& p : m.params) keys.push_back(p.key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean",
+                                            "bn.running_var"}));
   EXPECT_FALSE(m.params[4].trainable);
   EXPECT_EQ(m.parameter_count(), 3 * 2 * 9 + 3 + 3 + 3);
   for (int i = 0; i < kOpCount; ++i) EXPECT_STRNE(op_name(static_cast<Op>(i)), "?");

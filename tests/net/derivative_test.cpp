@@ -1,4 +1,5 @@
-// Whole small networks against central differences in double, with random cotangents: gradients of the input and of the parameters.
+// Whole small networks against central differences in double, with random cotangents: gradients of the input and of the
+// parameters.
 #include <gtest/gtest.h>
 
 #include "net/small_nets.h"
@@ -26,9 +27,10 @@ double loss_of(Net& net, const std::vector<double>& cotangent, std::vector<bool>
 
 struct Gap { double worst = 0; int counted = 0, crossed = 0; };
 
-// Best relative error over h of (L(+h) - L(-h)) / 2h against `slope`. move(s) sets the point to base + s * direction. A step across which
-// a ReLU changes does not count and is printed.
-double difference_error(const std::string& what, const std::function<double(double, std::vector<bool>*)>& loss, double slope, Gap& gap) {
+// Best relative error over h of (L(+h) - L(-h)) / 2h against `slope`. move(s) sets the point to base + s * direction. A
+// step across which a ReLU changes does not count and is printed.
+double difference_error(const std::string& what, const std::function<double(double, std::vector<bool>*)>& loss,
+                        double slope, Gap& gap) {
   double best = 1e300;
   for (double h : {1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6}) {
     std::vector<bool> above, below;
@@ -94,15 +96,16 @@ void check_model(const NamedModel& m) {
       for (size_t i = 0; i < v[p].size(); ++i) { v[p][i] /= std::sqrt(square); slope += v[p][i] * pass.dparams[p][i]; }
     auto loss = [&](double s, std::vector<bool>* mask) {
       for (size_t p = 0; p < kept.size(); ++p)
-        for (size_t i = 0; i < v[p].size(); ++i) net.params().view(static_cast<int>(p)).data[i] = static_cast<real>(kept[p][i] + s * v[p][i]);
+        for (size_t i = 0; i < v[p].size(); ++i)
+          net.params().view(static_cast<int>(p)).data[i] = static_cast<real>(kept[p][i] + s * v[p][i]);
       return loss_of(net, cotangent, mask);
     };
     const double error = difference_error(m.name, loss, slope, params);
     EXPECT_TRUE(error <= tolerance) << m.name << ", parameters, direction " << k << ": " << error;
   }
   EXPECT_GT(input.counted * params.counted, 0);
-  std::printf("%s: input %.1e, parameters %.1e; %d steps across a ReLU do not count, %d counted\n", m.name.c_str(), input.worst, params.worst,
-              input.crossed + params.crossed, input.counted + params.counted);
+  std::printf("%s: input %.1e, parameters %.1e; %d steps across a ReLU do not count, %d counted\n", m.name.c_str(),
+              input.worst, params.worst, input.crossed + params.crossed, input.counted + params.counted);
 }
 
 }  // namespace
@@ -141,7 +144,8 @@ TEST(Derivative, EveryParameterOfSmoothNetworks) {
       Gap gap;
       const double error = difference_error(info.key, loss, norm(g), gap);
       // Small gradients are measured against rounding of a loss that the large ones make.
-      EXPECT_TRUE(error <= 1e-8 * std::max(1.0, 1e-2 * largest / norm(g))) << m.name << " " << info.key << ": " << error << " of " << norm(g);
+      EXPECT_TRUE(error <= 1e-8 * std::max(1.0, 1e-2 * largest / norm(g)))
+          << m.name << " " << info.key << ": " << error << " of " << norm(g);
       store(kept, w);
       ++checked;
     }

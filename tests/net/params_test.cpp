@@ -24,7 +24,8 @@ struct Weights {
   std::vector<TensorOut> out;
 };
 
-// The same file with `shift` more bytes in its header, so that its data begins elsewhere; a multiple of 8 keeps the alignment.
+// The same file with `shift` more bytes in its header, so that its data begins elsewhere; a multiple of 8 keeps the
+// alignment.
 std::string shifted(const std::string& bytes, size_t shift) {
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
@@ -134,8 +135,9 @@ TEST(Params, EveryDifferenceIsNamedAtOnce) {
   write_safetensors(folder / "bad.safetensors", out, {});
   std::string message;
   EXPECT_EQ(exit_code_of([&] { Params::load(model, folder / "bad.safetensors"); }, &message), kBadInput);
-  for (const std::string& part : {"missing " + gone, odd + " has shape", also + " has shape", std::string("unexpected head.weight"),
-                                  std::string("4 problems"), std::string("bad.safetensors")})
+  for (const std::string& part :
+       {"missing " + gone, odd + " has shape", also + " has shape", std::string("unexpected head.weight"),
+        std::string("4 problems"), std::string("bad.safetensors")})
     EXPECT_NE(message.find(part), std::string::npos) << part << " in\n" << message;
   EXPECT_EQ(message.find("num_batches_tracked"), std::string::npos) << message;
 
@@ -151,7 +153,9 @@ TEST(Params, EveryDifferenceIsNamedAtOnce) {
   EXPECT_EQ(exit_code_of([&] { Params::load(model, folder / "integers.safetensors"); }, &message), kBadInput);
   EXPECT_NE(message.find(out[1].name), std::string::npos);
   EXPECT_EQ(exit_code_of([&] { Params::load(model, folder / "absent.safetensors"); }), kMissingInput);
-  EXPECT_EQ(exit_code_of([&] { Params::load(make_model("wrn:depth=10,widen=1"), folder / "good.safetensors"); }, &message), kBadInput);
+  EXPECT_EQ(
+      exit_code_of([&] { Params::load(make_model("wrn:depth=10,widen=1"), folder / "good.safetensors"); }, &message),
+      kBadInput);
   EXPECT_NE(message.find("wrn:depth=10"), std::string::npos) << message;
 }
 

@@ -40,7 +40,8 @@ std::map<int, int> consumers(const Plan& plan, std::map<int, int>& adds) {
   return count;
 }
 
-// A slot and the moments it holds a value: forward step i is moment i, the caller's turn S, backward line j is S + 1 + j.
+// A slot and the moments it holds a value: forward step i is moment i, the caller's turn S, backward line j is S + 1 +
+// j.
 struct Alive { std::string name; size_t from, to; int first, last; };
 
 // Liveness by brute force, from what the steps read and write and nothing of the planner's own book-keeping.
@@ -75,14 +76,16 @@ std::vector<Alive> alive_slots(const Model& m, const Plan& plan) {
     const int when = turn + 1 + static_cast<int>(j);
     if (line.kind == BackwardLine::Add) {
       grad(line.value, when);
-      touch("scratch " + std::to_string(line.scratch) + " of " + std::to_string(line.step), plan.scratch[line.scratch], size(line.value), when);
+      touch("scratch " + std::to_string(line.scratch) + " of " + std::to_string(line.step), plan.scratch[line.scratch],
+            size(line.value), when);
       continue;
     }
     grad(s.out, when);
     for (int k = 0; k < kMaxInputs; ++k) {
       if (line.dx[k] < 0) continue;
       if (line.to_scratch[k])
-        touch("scratch " + std::to_string(k) + " of " + std::to_string(line.step), plan.scratch[k], size(line.dx[k]), when);
+        touch("scratch " + std::to_string(k) + " of " + std::to_string(line.step), plan.scratch[k], size(line.dx[k]),
+              when);
       else grad(line.dx[k], when);
     }
     const bool weights = plan.mode == Mode::Training;
@@ -91,7 +94,9 @@ std::vector<Alive> alive_slots(const Model& m, const Plan& plan) {
     if (s.op == Op::Relu) value(s.out, when);
     if ((s.op == Op::Conv2d || s.op == Op::Linear || s.op == Op::BatchNorm) && weights) value(s.in[0], when);
     if (s.op == Op::BatchNorm && s.batch_norm.training) value(s.in[0], when);
-    if (s.saved) touch("saved " + std::to_string(line.step), plan.saved[line.step], static_cast<size_t>(s.saved) * plan.batch, when);
+    if (s.saved)
+      touch("saved " + std::to_string(line.step), plan.saved[line.step], static_cast<size_t>(s.saved) * plan.batch,
+            when);
   }
   std::vector<Alive> list;
   for (const auto& [name, slot] : slots) list.push_back(slot);
@@ -122,7 +127,8 @@ TEST(Plan, KeepEverythingChangesNoBit) {
     const Pass planned = run_pass(net);
     expect_same(planned, all, m.name);
     expect_same(run_pass(net), all, m.name + " again");  // nothing is left over from the pass before
-    EXPECT_LE(net.current_plan().arena, net.current_plan().value_sum + net.current_plan().grad_sum + net.current_plan().arena);
+    EXPECT_LE(net.current_plan().arena,
+              net.current_plan().value_sum + net.current_plan().grad_sum + net.current_plan().arena);
     Pass changed = planned;
     changed.dx[changed.dx.size() / 2] = std::nextafter(changed.dx[changed.dx.size() / 2], real(9));
     EXPECT_FALSE(compare_bits(changed.dx, all.dx));  // control: one bit is seen
@@ -229,10 +235,12 @@ TEST(Plan, SlotsAliveTogetherNeverOverlap) {
       for (int batch : {1, 3}) {
         const Plan plan = make_plan(model, batch, mode, false);
         std::vector<Alive> slots = alive_slots(model, plan);
-        EXPECT_EQ(overlaps(slots, plan.arena), 0) << m.name << ", mode " << static_cast<int>(mode) << ", batch " << batch;
+        EXPECT_EQ(overlaps(slots, plan.arena), 0)
+            << m.name << ", mode " << static_cast<int>(mode) << ", batch " << batch;
         const Plan all = make_plan(model, batch, mode, true);
         for (Alive& slot : slots = alive_slots(model, all)) { slot.first = -1; slot.last = 1 << 30; }
-        // With everything kept no two slots share memory at all; scratch is one slot per input position, reused by design.
+        // With everything kept no two slots share memory at all; scratch is one slot per input position, reused by
+        // design.
         std::erase_if(slots, [](const Alive& slot) { return slot.name.rfind("scratch", 0) == 0; });
         EXPECT_EQ(overlaps(slots, all.arena), 0) << m.name;
         EXPECT_LT(plan.arena, all.arena) << m.name;
@@ -253,7 +261,8 @@ TEST(Plan, EveryFanInHasOneAddLessThanConsumers) {
       std::map<int, int> adds;
       const std::map<int, int> readers = consumers(plan, adds);
       for (const auto& [v, count] : readers) EXPECT_EQ(adds[v], count - 1) << m.name << " value " << v;
-      for (const auto& [v, count] : adds) EXPECT_EQ(count, readers.count(v) ? readers.at(v) - 1 : -1) << m.name << " value " << v;
+      for (const auto& [v, count] : adds)
+        EXPECT_EQ(count, readers.count(v) ? readers.at(v) - 1 : -1) << m.name << " value " << v;
       EXPECT_EQ(readers.at(model.input), 1);
     }
   }
@@ -266,15 +275,17 @@ TEST(Plan, EveryFanInHasOneAddLessThanConsumers) {
   const Plan plan = make_plan(model, 1, Mode::InputGrad, false);
   std::vector<std::string> lines;
   for (const BackwardLine& line : plan.backward) {
-    std::string text = line.kind == BackwardLine::Add ? "add " + std::to_string(line.value) : model.steps[line.step].name;
+    std::string text =
+        line.kind == BackwardLine::Add ? "add " + std::to_string(line.value) : model.steps[line.step].name;
     for (int k = 0; k < kMaxInputs && line.kind == BackwardLine::Op; ++k)
       if (line.dx[k] >= 0) text += (line.to_scratch[k] ? " scratch " : " d") + std::to_string(line.dx[k]);
     lines.push_back(text);
   }
-  const std::string av = std::to_string(a.id), cv = std::to_string(c.id), dv = std::to_string(d.id), ev = std::to_string(e.id),
-                    xv = std::to_string(x.id);
-  EXPECT_EQ(lines, (std::vector<std::string>{"f d" + ev + " d" + av, "e d" + dv + " d" + xv, "d scratch " + av + " d" + cv, "add " + av,
-                                             "c scratch " + av, "add " + av, "a scratch " + xv, "add " + xv}));
+  const std::string av = std::to_string(a.id), cv = std::to_string(c.id), dv = std::to_string(d.id),
+                    ev = std::to_string(e.id), xv = std::to_string(x.id);
+  EXPECT_EQ(lines,
+            (std::vector<std::string>{"f d" + ev + " d" + av, "e d" + dv + " d" + xv, "d scratch " + av + " d" + cv,
+                                      "add " + av, "c scratch " + av, "add " + av, "a scratch " + xv, "add " + xv}));
 }
 
 // Without weight gradients nothing that only leads to the time or to weights is computed.

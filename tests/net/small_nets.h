@@ -1,4 +1,5 @@
-// The networks that the tests of this folder work on: small, odd in every size, together with every kind of step and of fan-in.
+// The networks that the tests of this folder work on: small, odd in every size, together with every kind of step and of
+// fan-in.
 #pragma once
 #include <functional>
 #include <string>
@@ -9,8 +10,8 @@
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
-// Every kind of step once or more, on 7 x 5 images: a value with three readers, x + x, an attention whose inputs share a reader, a value
-// that only the time leads to, concat of one value with itself.
+// Every kind of step once or more, on 7 x 5 images: a value with three readers, x + x, an attention whose inputs share
+// a reader, a value that only the time leads to, concat of one value with itself.
 inline Model mixed_model(bool relu) {
   Builder b(relu ? "mixed-relu" : "mixed-smooth");
   const Value x = b.input(3, 7, 5), t = b.time();
@@ -43,7 +44,8 @@ inline std::vector<NamedModel> small_models() {
       {"mixed_smooth", [] { return mixed_model(false); }, true},
       {"mixed_relu", [] { return mixed_model(true); }, false},
       {"unet", [] { return make_model("ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4,size=8,groups=4"); }, true},
-      {"unet_3_levels", [] { return make_model("ddpm-unet:ch=12,mult=1-1-2,blocks=2,attn=3-12,size=12,groups=3"); }, true},
+      {"unet_3_levels", [] { return make_model("ddpm-unet:ch=12,mult=1-1-2,blocks=2,attn=3-12,size=12,groups=3"); },
+       true},
       {"wrn", [] { return make_model("wrn:depth=10,widen=1,size=12,classes=5"); }, false},
       {"resnet", [] { return make_model("cifar-resnet:depth=8,width=6,size=12"); }, false},
       {"resnet_batch_statistics", [] { return make_model("cifar-resnet:depth=8,width=6,size=12", true); }, false},
