@@ -1,5 +1,5 @@
-// The purifier: recomputation, batches, threads and kept steps change no bit; memory grows by one image per step; noise
-// sources.
+// The purifier: recomputation, batches, threads and kept steps change no bit; memory grows by one image per step.
+// Noise sources: keys, records, files.
 #include <gtest/gtest.h>
 #include <malloc.h>
 

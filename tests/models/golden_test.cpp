@@ -62,8 +62,7 @@ double check_param_gradient(const Safetensors& golden, const std::string& key, V
   double largest = rms;
   for (double v : head) largest = std::max(largest, std::abs(v));
   const Comparison first = compare(g.data, head.data(), head.size(), tolerance, largest);
-  // A filter behind a ReLU that never opens has a gradient of zeros: then the head must be zeros too, and the sums are
-  // compared.
+  // A filter behind a ReLU that never opens has a gradient of zeros: then the head must be zeros, and the sums count.
   EXPECT_TRUE(first || (norm(head) == 0 && first.bad == 0)) << key << ": " << first.message;
   std::vector<double> got = summary(key, g), expected = sums;
   // Sums cancel: their error is a share of the sum of magnitudes.

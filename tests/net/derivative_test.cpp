@@ -1,5 +1,4 @@
-// Whole small networks against central differences in double, with random cotangents: gradients of the input and of the
-// parameters.
+// Whole small networks against central differences in double, with random cotangents: input and parameter gradients.
 #include <gtest/gtest.h>
 
 #include "net/small_nets.h"

@@ -24,8 +24,7 @@ struct Weights {
   std::vector<TensorOut> out;
 };
 
-// The same file with `shift` more bytes in its header, so that its data begins elsewhere; a multiple of 8 keeps the
-// alignment.
+// The same file with `shift` more bytes in its header, so that its data begins elsewhere.
 std::string shifted(const std::string& bytes, size_t shift) {
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);

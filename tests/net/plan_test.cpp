@@ -40,8 +40,7 @@ std::map<int, int> consumers(const Plan& plan, std::map<int, int>& adds) {
   return count;
 }
 
-// A slot and the moments it holds a value: forward step i is moment i, the caller's turn S, backward line j is S + 1 +
-// j.
+// A slot and the moments it holds a value: forward step i is moment i, the caller's turn is S, backward line j S + 1 + j.
 struct Alive { std::string name; size_t from, to; int first, last; };
 
 // Liveness by brute force, from what the steps read and write and nothing of the planner's own book-keeping.
@@ -127,8 +126,9 @@ TEST(Plan, KeepEverythingChangesNoBit) {
     const Pass planned = run_pass(net);
     expect_same(planned, all, m.name);
     expect_same(run_pass(net), all, m.name + " again");  // nothing is left over from the pass before
-    EXPECT_LE(net.current_plan().arena,
-              net.current_plan().value_sum + net.current_plan().grad_sum + net.current_plan().arena);
+#ifndef PURESCOPE_DEBUG  // debug builds always keep everything
+    EXPECT_LT(net.current_plan().arena, net.current_plan().value_sum + net.current_plan().grad_sum) << m.name;
+#endif
     Pass changed = planned;
     changed.dx[changed.dx.size() / 2] = std::nextafter(changed.dx[changed.dx.size() / 2], real(9));
     EXPECT_FALSE(compare_bits(changed.dx, all.dx));  // control: one bit is seen
@@ -239,8 +239,7 @@ TEST(Plan, SlotsAliveTogetherNeverOverlap) {
             << m.name << ", mode " << static_cast<int>(mode) << ", batch " << batch;
         const Plan all = make_plan(model, batch, mode, true);
         for (Alive& slot : slots = alive_slots(model, all)) { slot.first = -1; slot.last = 1 << 30; }
-        // With everything kept no two slots share memory at all; scratch is one slot per input position, reused by
-        // design.
+        // With everything kept no two slots share memory; scratch is one slot per input position, reused by design.
         std::erase_if(slots, [](const Alive& slot) { return slot.name.rfind("scratch", 0) == 0; });
         EXPECT_EQ(overlaps(slots, all.arena), 0) << m.name;
         EXPECT_LT(plan.arena, all.arena) << m.name;
