@@ -40,7 +40,8 @@ std::string find_weights(const std::string& name, const std::string& flag) {
   std::string list;
   for (const std::string& k : known) list += (list.empty() ? "" : ", ") + k;
   fail(kMissingInput, "no file and no bundled weights named " + printable(name), flag + "; searched " + folders,
-       list.empty() ? "give a .safetensors file, or set PURESCOPE_MODEL_DIR" : "give a .safetensors file, or one of " + list);
+       list.empty() ? "give a .safetensors file, or set PURESCOPE_MODEL_DIR"
+                    : "give a .safetensors file, or one of " + list);
 }
 
 }  // namespace purescope

@@ -5,15 +5,16 @@
 
 namespace purescope {
 
-constexpr const char* kDefaultPurifier = "shapes-ddpm";        // used where no --purifier is given
+constexpr const char* kDefaultPurifier = "shapes-ddpm";  // used where no --purifier is given
 constexpr const char* kDefaultClassifier = "shapes-classifier";
 
-// The folders that are searched, in order: PURESCOPE_MODEL_DIR alone if it is set; else PROGRAM_DIR/../share/purescope/weights,
-// PROGRAM_DIR/weights, and weights/ of the source tree that the program was built from.
+// The folders that are searched, in order: PURESCOPE_MODEL_DIR alone if it is set; else
+// PROGRAM_DIR/../share/purescope/weights, PROGRAM_DIR/weights, and weights/ of the source tree that the program was
+// built from.
 std::vector<std::string> weight_folders();
 
-// `name` as it is if such a file exists or it looks like a path; else NAME.safetensors in the first folder that has it. Error 66, with the
-// names that there are.
+// `name` as it is if such a file exists or it looks like a path; else NAME.safetensors in the first folder that has it.
+// Error 66, with the names that there are.
 std::string find_weights(const std::string& name, const std::string& flag);
 
 }  // namespace purescope

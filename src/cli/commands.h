@@ -1,4 +1,5 @@
-// The bodies of the commands that compute, once per scalar: f32::run_train and f64::run_train, and so on. Each returns the exit code.
+// The bodies of the commands that compute, once per scalar: f32::run_train and f64::run_train, and so on. Each returns
+// the exit code.
 #pragma once
 #include "cli/options.h"
 #include "cli/selftest.h"
@@ -7,19 +8,23 @@
 #include "core/real.h"  // makes the scalar's namespace inline, before it is opened below
 #endif
 
-#define PURESCOPE_COMMANDS                                             \
-  int run_train(const TrainOptions& options);                          \
-  int run_forward(const ForwardOptions& options);                      \
-  int run_vjp(const ForwardOptions& options);                          \
-  int run_purify(const PurifyRunOptions& options);                     \
-  int run_gradient(const PurifyRunOptions& options);                   \
-  int run_explain(const ExplainOptions& options);                      \
-  int run_convert(const ConvertOptions& options);                      \
-  Trace trace_for_compare(const CompareOptions& options);              \
-  std::vector<SelftestNumbers> selftest_numbers();                     \
+#define PURESCOPE_COMMANDS                                \
+  int run_train(const TrainOptions& options);             \
+  int run_forward(const ForwardOptions& options);         \
+  int run_vjp(const ForwardOptions& options);             \
+  int run_purify(const PurifyRunOptions& options);        \
+  int run_gradient(const PurifyRunOptions& options);      \
+  int run_explain(const ExplainOptions& options);         \
+  int run_convert(const ConvertOptions& options);         \
+  Trace trace_for_compare(const CompareOptions& options); \
+  std::vector<SelftestNumbers> selftest_numbers();        \
   std::vector<SelftestRow> selftest_checks();
 
 namespace purescope {
-namespace f32 { PURESCOPE_COMMANDS }
-namespace f64 { PURESCOPE_COMMANDS }
+namespace f32 {
+PURESCOPE_COMMANDS
+}
+namespace f64 {
+PURESCOPE_COMMANDS
+}
 }  // namespace purescope

@@ -17,8 +17,11 @@ struct Side {
 };
 
 Side run_side(const std::string& name, const CompareOptions& o) {
-  if (name == "fast") fail(kUsage, "not built: fast", "compare " + name, "compare f32, f64 or a file written by `purescope forward --dump`");
-  if (name.starts_with("cuda") || name == "emulated") fail(kUnavailable, "built without CUDA", "compare " + name, "compare f32, f64 or a file");
+  if (name == "fast")
+    fail(kUsage, "not built: fast", "compare " + name,
+         "compare f32, f64 or a file written by `purescope forward --dump`");
+  if (name.starts_with("cuda") || name == "emulated")
+    fail(kUnavailable, "built without CUDA", "compare " + name, "compare f32, f64 or a file");
   Side side;
   if (name == "f64") return {f64::trace_for_compare(o), true, false};
   if (name == "f32" || name == "exact") return {f32::trace_for_compare(o), false, false};
@@ -27,7 +30,8 @@ Side run_side(const std::string& name, const CompareOptions& o) {
   return side;
 }
 
-// Zero where both sides promise the same bits; 1e-5 where one is float; 1e-9 for a file in double, which another machine may have written.
+// Zero where both sides promise the same bits; 1e-5 where one is float; 1e-9 for a file in double, which another
+// machine may have written.
 double default_tolerance(const Side& a, const Side& b) {
   if (!a.file && !b.file && a.f64 == b.f64) return 0;
   return a.f64 && b.f64 ? 1e-9 : 1e-5;
@@ -35,10 +39,11 @@ double default_tolerance(const Side& a, const Side& b) {
 
 void check_same_steps(const Side& a, const Side& b, const CompareOptions& o) {
   for (size_t i = 0; i < std::max(a.trace.size(), b.trace.size()); ++i) {
-    const bool fits = i < a.trace.size() && i < b.trace.size() && a.trace[i].name == b.trace[i].name && a.trace[i].shape == b.trace[i].shape;
+    const bool fits = i < a.trace.size() && i < b.trace.size() && a.trace[i].name == b.trace[i].name &&
+                      a.trace[i].shape == b.trace[i].shape;
     if (!fits)
-      fail(kBadInput, "the two sides do not have the same steps: they part at step " + std::to_string(i), o.a + " and " + o.b,
-           "give the architecture, input and batch that the file was made with");
+      fail(kBadInput, "the two sides do not have the same steps: they part at step " + std::to_string(i),
+           o.a + " and " + o.b, "give the architecture, input and batch that the file was made with");
   }
 }
 
@@ -53,7 +58,10 @@ int run_compare(const CompareOptions& o) {
   for (size_t i = 0; i < a.trace.size(); ++i) {
     const double error = relative_error(a.trace[i].values, b.trace[i].values);
     if (!(error <= bar) && first == a.trace.size()) first = i;
-    if (!(error <= worst_error)) { worst_error = error; worst = i; }
+    if (!(error <= worst_error)) {
+      worst_error = error;
+      worst = i;
+    }
     if (!o.common.verbose) continue;
     char line[256];
     std::snprintf(line, sizeof line, "%4zu  %-36s %.3e\n", i, a.trace[i].name.c_str(), error);
@@ -63,19 +71,26 @@ int run_compare(const CompareOptions& o) {
   const Trace& lines = a.file ? b.trace : a.trace;
   if (o.common.json) {
     JsonLine json;
-    json.add("a", o.a).add("b", o.b).add("steps", a.trace.size()).add("tolerance", bar).add("worst_step", a.trace[worst].name).add("worst_error", worst_error);
+    json.add("a", o.a)
+        .add("b", o.b)
+        .add("steps", a.trace.size())
+        .add("tolerance", bar)
+        .add("worst_step", a.trace[worst].name)
+        .add("worst_error", worst_error);
     json.add("differs", differs);
     if (differs) json.add("first_step", first).add("first_name", lines[first].name).add("line", lines[first].line);
     print_out(json.text() + "\n");
     return differs ? kNegative : kOk;
   }
   char text[768];
-  std::snprintf(text, sizeof text, "%s against %s: %zu steps, relative l2 error at most %.3e (step %zu, %s), bar %.1e\n", o.a.c_str(), o.b.c_str(),
-                a.trace.size(), worst_error, worst, a.trace[worst].name.c_str(), bar);
+  std::snprintf(text, sizeof text,
+                "%s against %s: %zu steps, relative l2 error at most %.3e (step %zu, %s), bar %.1e\n", o.a.c_str(),
+                o.b.c_str(), a.trace.size(), worst_error, worst, a.trace[worst].name.c_str(), bar);
   print_out(text);
   if (!differs) return kOk;
-  std::snprintf(text, sizeof text, "first step beyond the bar: %zu, %s (%s), error %.3e\n  declared at %s\n", first, lines[first].name.c_str(),
-                lines[first].op.c_str(), relative_error(a.trace[first].values, b.trace[first].values), lines[first].line.c_str());
+  std::snprintf(text, sizeof text, "first step beyond the bar: %zu, %s (%s), error %.3e\n  declared at %s\n", first,
+                lines[first].name.c_str(), lines[first].op.c_str(),
+                relative_error(a.trace[first].values, b.trace[first].values), lines[first].line.c_str());
   print_out(text);
   return kNegative;
 }

@@ -12,7 +12,8 @@ namespace purescope {
 namespace {
 
 [[noreturn]] void refuse(const std::string& what, const std::string& where) {
-  fail(kUsage, what, where, "lines are `key = value`, with \"text\", numbers, true, false or [lists]; [command] opens a table");
+  fail(kUsage, what, where,
+       "lines are `key = value`, with \"text\", numbers, true, false or [lists]; [command] opens a table");
 }
 
 std::string trimmed(const std::string& text) {
@@ -24,9 +25,12 @@ std::string trimmed(const std::string& text) {
 std::string without_comment(const std::string& line) {
   char quote = 0;
   for (size_t i = 0; i < line.size(); ++i) {
-    if (quote) { if (line[i] == quote) quote = 0; }
-    else if (line[i] == '"' || line[i] == '\'') quote = line[i];
-    else if (line[i] == '#') return line.substr(0, i);
+    if (quote) {
+      if (line[i] == quote) quote = 0;
+    } else if (line[i] == '"' || line[i] == '\'')
+      quote = line[i];
+    else if (line[i] == '#')
+      return line.substr(0, i);
   }
   return line;
 }
@@ -35,7 +39,8 @@ std::string without_comment(const std::string& line) {
 std::string scalar(const std::string& text, const std::string& where) {
   if (text.size() >= 2 && (text[0] == '"' || text[0] == '\'') && text.back() == text[0]) {
     const std::string inner = text.substr(1, text.size() - 2);
-    if (inner.find(text[0]) != inner.npos || inner.find('\\') != inner.npos) refuse("quotes or escapes inside a text", where);
+    if (inner.find(text[0]) != inner.npos || inner.find('\\') != inner.npos)
+      refuse("quotes or escapes inside a text", where);
     return inner;
   }
   const bool bare = !text.empty() && text.find_first_not_of("0123456789+-.eE_") == text.npos;
@@ -48,13 +53,15 @@ std::string value_text(const std::string& text, const std::string& where) {
   if (text.back() != ']') refuse("a list that does not end on its line", where);
   std::string joined;
   std::stringstream items(text.substr(1, text.size() - 2));
-  for (std::string item; std::getline(items, item, ',');) joined += (joined.empty() ? "" : ",") + scalar(trimmed(item), where);
+  for (std::string item; std::getline(items, item, ',');)
+    joined += (joined.empty() ? "" : ",") + scalar(trimmed(item), where);
   return joined;
 }
 
 }  // namespace
 
-ConfigValues read_config(const std::string& path, const std::string& command, const std::vector<std::string>& commands) {
+ConfigValues read_config(const std::string& path, const std::string& command,
+                         const std::vector<std::string>& commands) {
   const MappedFile file(path);
   std::stringstream lines(std::string(reinterpret_cast<const char*>(file.data()), file.size()));
   ConfigValues common, own;
@@ -66,18 +73,22 @@ ConfigValues read_config(const std::string& path, const std::string& command, co
     if (text.empty()) continue;
     if (text[0] == '[') {
       table = text.back() == ']' ? trimmed(text.substr(1, text.size() - 2)) : "";
-      if (std::find(commands.begin(), commands.end(), table) == commands.end()) refuse("no command is named " + printable(text), where);
+      if (std::find(commands.begin(), commands.end(), table) == commands.end())
+        refuse("no command is named " + printable(text), where);
       continue;
     }
     const size_t equal = text.find('=');
     if (equal == text.npos) refuse("not a `key = value` line", where);
     std::string key = trimmed(text.substr(0, equal));
     std::replace(key.begin(), key.end(), '_', '-');
-    if (key.empty() || key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != key.npos) refuse("not a key: " + printable(key), where);
+    if (key.empty() || key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != key.npos)
+      refuse("not a key: " + printable(key), where);
     if (!seen.insert({table, key}).second) refuse("the key " + key + " is given twice", where);
     const ConfigValue value{value_text(trimmed(text.substr(equal + 1)), where), where};
-    if (table.empty()) common[key] = value;
-    else if (table == command) own[key] = value;
+    if (table.empty())
+      common[key] = value;
+    else if (table == command)
+      own[key] = value;
   }
   own.insert(common.begin(), common.end());
   return own;

@@ -40,7 +40,10 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   std::string best;
   size_t least = 3;
   for (const std::string& name : known)
-    if (const size_t d = edit_distance(word, name); d < least && d < name.size() - name.find_first_not_of('-')) { least = d; best = name; }
+    if (const size_t d = edit_distance(word, name); d < least && d < name.size() - name.find_first_not_of('-')) {
+      least = d;
+      best = name;
+    }
   if (!best.empty() || word.size() < 4) return best;
   for (const std::string& name : known)
     if (name.starts_with(word)) return name;
@@ -49,7 +52,7 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 
 struct Command::State {
   struct Entry {
-    std::string name;              // "--steps"
+    std::string name;  // "--steps"
     CLI::Option* option;
     Setter set;
     bool required = false;
@@ -80,9 +83,10 @@ void Command::option(const std::string& names, const std::string& type, const st
 
 void Command::flag(const std::string& names, const std::string& help, bool& out) {
   State::Entry entry{long_name(names), nullptr, [&out](const std::string& text, const std::string& flag) {
-    if (text != "true" && text != "false") fail(kUsage, "\"" + printable(text) + "\" is not true or false", flag, "write true or false");
-    out = text == "true";
-  }};
+                       if (text != "true" && text != "false")
+                         fail(kUsage, "\"" + printable(text) + "\" is not true or false", flag, "write true or false");
+                       out = text == "true";
+                     }};
   entry.option = state_->app->add_flag(names)->description(help)->group(state_->heading);
   *entry.text = "true";
   state_->entries.push_back(std::move(entry));
@@ -100,7 +104,8 @@ void Command::argument(const std::string& name, const std::string& help, std::st
   if (required) option->required();
 }
 
-void Command::arguments(const std::string& name, const std::string& help, std::vector<std::string>& out, bool required) {
+void Command::arguments(const std::string& name, const std::string& help, std::vector<std::string>& out,
+                        bool required) {
   auto* option = state_->app->add_option(name, out, help)->type_name("");
   if (required) option->required();
 }
@@ -118,39 +123,47 @@ void Command::count(const std::string& names, const std::string& help, int& out)
   option(names, "N", help, [&out](const std::string& text, const std::string& flag) { out = parse_count(text, flag); });
 }
 void Command::integer(const std::string& names, const std::string& help, int64_t& out, int64_t low, int64_t high) {
-  option(names, "N", help, [=, &out](const std::string& text, const std::string& flag) { out = parse_int(text, flag, low, high); });
+  option(names, "N", help,
+         [=, &out](const std::string& text, const std::string& flag) { out = parse_int(text, flag, low, high); });
 }
-void Command::integers(const std::string& names, const std::string& help, std::vector<int64_t>& out, int64_t low, int64_t high) {
-  option(names, "N,...", help, [=, &out](const std::string& text, const std::string& flag) { out = parse_int_list(text, flag, low, high); });
+void Command::integers(const std::string& names, const std::string& help, std::vector<int64_t>& out, int64_t low,
+                       int64_t high) {
+  option(names, "N,...", help,
+         [=, &out](const std::string& text, const std::string& flag) { out = parse_int_list(text, flag, low, high); });
 }
 void Command::fraction(const std::string& names, const std::string& help, double& out) {
-  option(names, "A/B", help, [&out](const std::string& text, const std::string& flag) { out = parse_fraction(text, flag); });
+  option(names, "A/B", help,
+         [&out](const std::string& text, const std::string& flag) { out = parse_fraction(text, flag); });
 }
 void Command::fractions(const std::string& names, const std::string& help, std::vector<double>& out) {
-  option(names, "A/B,...", help, [&out](const std::string& text, const std::string& flag) { out = parse_fraction_list(text, flag); });
+  option(names, "A/B,...", help,
+         [&out](const std::string& text, const std::string& flag) { out = parse_fraction_list(text, flag); });
 }
 
-void Command::choice(const std::string& names, const std::string& help, std::initializer_list<const char*> values, std::string& out) {
+void Command::choice(const std::string& names, const std::string& help, std::initializer_list<const char*> values,
+                     std::string& out) {
   const std::vector<std::string> known(values.begin(), values.end());
   std::string list;
   for (const std::string& v : known) list += (list.empty() ? "" : "|") + v;
   option(names, list, help, [=, &out](const std::string& text, const std::string& flag) {
     if (std::find(known.begin(), known.end(), text) == known.end()) {
       const std::string near = suggestion(text, known);
-      fail(kUsage, "unknown value '" + printable(text) + "'", flag, near.empty() ? "choose from " + list : "did you mean " + near + "? (" + list + ")");
+      fail(kUsage, "unknown value '" + printable(text) + "'", flag,
+           near.empty() ? "choose from " + list : "did you mean " + near + "? (" + list + ")");
     }
     out = text;
   });
 }
 
 struct Program::State {
-  CLI::App app{"purescope: runs and audits diffusion-based adversarial purification.\n\nExamples:\n"
-               "  purescope attack                                       # the bundled networks on built-in images\n"
-               "  purescope purify -p ddpm.safetensors --input x.png --t 100 --output purified.png\n"
-               "  purescope gradient -p ddpm.safetensors -c wrn.safetensors --labels 3 --input x.npy --output g.npy\n"
-               "  purescope selftest                                     # are the numbers right on this machine?\n"
-               "\n`purescope COMMAND --help` explains one command.",
-               "purescope"};
+  CLI::App app{
+      "purescope: runs and audits diffusion-based adversarial purification.\n\nExamples:\n"
+      "  purescope attack                                       # the bundled networks on built-in images\n"
+      "  purescope purify -p ddpm.safetensors --input x.png --t 100 --output purified.png\n"
+      "  purescope gradient -p ddpm.safetensors -c wrn.safetensors --labels 3 --input x.npy --output g.npy\n"
+      "  purescope selftest                                     # are the numbers right on this machine?\n"
+      "\n`purescope COMMAND --help` explains one command.",
+      "purescope"};
   std::deque<Command> commands;
   std::string config;
   std::vector<std::function<void(const std::string&)>> line_users;
@@ -170,8 +183,8 @@ Program::Program() : state_(std::make_unique<State>()) {
 }
 Program::~Program() = default;
 
-Command& Program::add(const std::string& name, const std::string& group, const std::string& summary, const std::vector<std::string>& examples,
-                      std::function<int()> run) {
+Command& Program::add(const std::string& name, const std::string& group, const std::string& summary,
+                      const std::vector<std::string>& examples, std::function<int()> run) {
   auto state = std::make_unique<Command::State>();
   std::string about = summary;
   state->app = state_->app.add_subcommand(name, about)->group(group);
@@ -179,7 +192,9 @@ Command& Program::add(const std::string& name, const std::string& group, const s
   for (const std::string& e : examples) about += "\n  " + e;
   // The list of commands shows the summary alone.
   state->app->preparse_callback([app = state->app, about](size_t) { app->description(about + "\n"); });
-  state->app->add_option("--config", state_->config, "FILE with key = value lines; the command line wins")->type_name("FILE")->group("Common");
+  state->app->add_option("--config", state_->config, "FILE with key = value lines; the command line wins")
+      ->type_name("FILE")
+      ->group("Common");
   state->run = std::move(run);
   state_->commands.emplace_back(std::move(state));
   return state_->commands.back();
@@ -203,7 +218,8 @@ void Program::State::usage_error(const Command& command, const CLI::ParseError& 
       const std::string word = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
       if (!word.starts_with("--") || std::find(known.begin(), known.end(), word) != known.end()) continue;
       const std::string near = suggestion(word, known);
-      fail(kUsage, "unknown option " + printable(word), "purescope " + name, near.empty() ? help : "did you mean " + near + "?");
+      fail(kUsage, "unknown option " + printable(word), "purescope " + name,
+           near.empty() ? help : "did you mean " + near + "?");
     }
   }
   fail(kUsage, error.what(), "purescope " + name, help);
@@ -218,13 +234,20 @@ void Program::State::set_options(Command& command) {
     if (std::find(known.begin(), known.end(), "--" + key) != known.end() && key != "help" && key != "config") continue;
     const std::string near = suggestion("--" + key, known);
     fail(kUsage, "unknown key '" + printable(key) + "'", value.where,
-         near.empty() ? "`purescope " + c.app->get_name() + " --help` lists the options" : "did you mean " + near.substr(2) + "?");
+         near.empty() ? "`purescope " + c.app->get_name() + " --help` lists the options"
+                      : "did you mean " + near.substr(2) + "?");
   }
   for (Command::State::Entry& e : c.entries) {
-    if (e.option->count()) { e.set(*e.text, e.name); continue; }
+    if (e.option->count()) {
+      e.set(*e.text, e.name);
+      continue;
+    }
     const auto value = file.find(e.name.substr(2));
-    if (value != file.end()) e.set(value->second.text, value->second.where + ", " + e.name.substr(2));
-    else if (e.required) fail(kUsage, e.name + " is missing", "purescope " + c.app->get_name(), "see `purescope " + c.app->get_name() + " --help`");
+    if (value != file.end())
+      e.set(value->second.text, value->second.where + ", " + e.name.substr(2));
+    else if (e.required)
+      fail(kUsage, e.name + " is missing", "purescope " + c.app->get_name(),
+           "see `purescope " + c.app->get_name() + " --help`");
   }
 }
 

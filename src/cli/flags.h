@@ -1,5 +1,5 @@
-// Command-line parsing: commands with typed options, help that starts with examples, a suggestion on a typo, values from --config.
-// Everything here is a thin layer; only flags.cpp sees the parser library.
+// Command-line parsing: commands with typed options, help that starts with examples, a suggestion on a typo, values
+// from --config. Everything here is a thin layer; only flags.cpp sees the parser library.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -19,8 +19,8 @@ class Command {
 
   // Heading in the help of the options that follow.
   void group(const std::string& title);
-  // `names` as "-p,--purifier"; `type` is shown in the help. `set` gets the text and the long name; it runs after the whole line has
-  // been read, in the order of registration, and refuses bad text with Error 2.
+  // `names` as "-p,--purifier"; `type` is shown in the help. `set` gets the text and the long name; it runs after the
+  // whole line has been read, in the order of registration, and refuses bad text with Error 2.
   void option(const std::string& names, const std::string& type, const std::string& help, Setter set);
   void flag(const std::string& names, const std::string& help, bool& out);
   void on_off(const std::string& name, const std::string& help, bool& out);  // --name and --no-name
@@ -32,12 +32,14 @@ class Command {
 
   // Options of one kind, on top of option().
   void text(const std::string& names, const std::string& type, const std::string& help, std::string& out);
-  void count(const std::string& names, const std::string& help, int& out);                      // 1 and up
+  void count(const std::string& names, const std::string& help, int& out);  // 1 and up
   void integer(const std::string& names, const std::string& help, int64_t& out, int64_t low, int64_t high);
-  void integers(const std::string& names, const std::string& help, std::vector<int64_t>& out, int64_t low, int64_t high);
+  void integers(const std::string& names, const std::string& help, std::vector<int64_t>& out, int64_t low,
+                int64_t high);
   void fraction(const std::string& names, const std::string& help, double& out);                // "8/255"
   void fractions(const std::string& names, const std::string& help, std::vector<double>& out);  // "2/255,8/255"
-  void choice(const std::string& names, const std::string& help, std::initializer_list<const char*> values, std::string& out);
+  void choice(const std::string& names, const std::string& help, std::initializer_list<const char*> values,
+              std::string& out);
 
  private:
   friend class Program;
@@ -49,8 +51,8 @@ class Program {
   Program();
   ~Program();
   // `examples`: whole command lines. `run` is called once its options are set; its value is the exit code.
-  Command& add(const std::string& name, const std::string& group, const std::string& summary, const std::vector<std::string>& examples,
-               std::function<int()> run);
+  Command& add(const std::string& name, const std::string& group, const std::string& summary,
+               const std::vector<std::string>& examples, std::function<int()> run);
   // `use` is told the whole command line, before any command runs.
   void on_line(std::function<void(const std::string&)> use);
   // Parses and runs. Throws Error 2 on wrong usage.

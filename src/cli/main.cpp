@@ -24,10 +24,16 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", error.message().c_str());
     return error.code;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "error: out of memory\n  in the memory of this process\n  use a smaller --batch, a smaller network or --memory min\n");
+    std::fprintf(
+        stderr,
+        "error: out of memory\n  in the memory of this process\n"
+         "  use a smaller --batch, a smaller network or --memory min\n");
     return kUnavailable;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: internal: %s\n  in purescope " PURESCOPE_VERSION "\n  this is a bug; please report it with the command line\n", error.what());
+    std::fprintf(stderr,
+                 "error: internal: %s\n  in purescope " PURESCOPE_VERSION
+                 "\n  this is a bug; please report it with the command line\n",
+                 error.what());
     return kInternal;
   }
 }

@@ -1,5 +1,5 @@
-// What each command is told, filled in by cli/parse_*.cpp. No scalar type in here: the same options go to the float and the double
-// program.
+// What each command is told, filled in by cli/parse_*.cpp. No scalar type in here: the same options go to the float and
+// the double program.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,16 +13,17 @@
 namespace purescope {
 
 struct CommonOptions {
-  bool f64 = false;       // --real
-  int threads = 0;        // --threads, 0: default
-  bool quiet = false;     // -q: no messages but warnings and errors
-  bool verbose = false;   // -v
-  bool json = false;      // --json, where the command has it
-  bool strict = false;    // --strict: NaN or infinity in weights or inputs is an error, not a warning
-  bool force = false;     // --force: beyond t_max, onto existing outputs
+  bool f64 = false;      // --real
+  int threads = 0;       // --threads, 0: default
+  bool quiet = false;    // -q: no messages but warnings and errors
+  bool verbose = false;  // -v
+  bool json = false;     // --json, where the command has it
+  bool strict = false;   // --strict: NaN or infinity in weights or inputs is an error, not a warning
+  bool force = false;    // --force: beyond t_max, onto existing outputs
 };
 
-// A network: a safetensors file, a bundled name, or "formula" (weights made by formula, for tests); arch overrides the file's own.
+// A network: a safetensors file, a bundled name, or "formula" (weights made by formula, for tests); arch overrides the
+// file's own.
 struct NetworkChoice {
   std::string weights, arch;
   std::string weights_flag, arch_flag;  // how the user names them, for messages
@@ -41,8 +42,8 @@ struct PurifyFlags {
 struct NoiseFlags {
   std::vector<int64_t> seeds = {0};
   NoiseMode mode;
-  int64_t first_index = 0;       // image j of an array has index j + first_index
-  std::string file, export_to;   // --noise, --export-noise
+  int64_t first_index = 0;      // image j of an array has index j + first_index
+  std::string file, export_to;  // --noise, --export-noise
 };
 
 // `flags` for one t*, checked (exit 2).
@@ -52,11 +53,11 @@ struct ForwardOptions {
   CommonOptions common;
   NetworkChoice net;
   std::string input, output, cotangent, dparams, dump;
-  std::vector<int64_t> t;        // one for all images, or one each
-  int batch = 8;                 // images per pass
+  std::vector<int64_t> t;  // one for all images, or one each
+  int batch = 8;           // images per pass
 };
 
-struct PurifyRunOptions {        // purify and gradient
+struct PurifyRunOptions {  // purify and gradient
   CommonOptions common;
   NetworkChoice purifier, classifier;
   PurifyFlags purify;
@@ -68,17 +69,17 @@ struct PurifyRunOptions {        // purify and gradient
 struct ExplainOptions {
   CommonOptions common;
   std::string arch;
-  std::string mode = "input-grad";   // forward | input-grad | training
+  std::string mode = "input-grad";  // forward | input-grad | training
   int batch = 1;
 };
 
 struct CompareOptions {
   CommonOptions common;
   NetworkChoice net;
-  std::string a, b;                  // f32 | f64 | exact | FILE of forward --dump
-  std::string input;                 // empty: formula values
+  std::string a, b;   // f32 | f64 | exact | FILE of forward --dump
+  std::string input;  // empty: formula values
   std::vector<int64_t> t;
-  double tolerance = -1;             // < 0: by the pair
+  double tolerance = -1;  // < 0: by the pair
 };
 
 // attack, cr and predict: one runner, three choices of what to record.
@@ -104,7 +105,7 @@ struct AttackOptions {
 struct ConvertOptions {
   CommonOptions common;
   std::string input, output, arch, take = "auto";
-  std::string dtype = "keep";        // keep | f32 | f64: of floating-point tensors
+  std::string dtype = "keep";  // keep | f32 | f64: of floating-point tensors
   bool raw = false, force = false;
 };
 

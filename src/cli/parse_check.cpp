@@ -12,7 +12,8 @@ namespace {
 void register_explain(Program& program) {
   auto o = std::make_shared<ExplainOptions>();
   Command& c = program.add("explain", "Study", "The steps of a network, its backward list and its memory map.",
-                           {"purescope explain --arch ddpm-cifar10", "purescope explain --arch wrn:depth=10,widen=1 --batch 8 --mode training --real f64"},
+                           {"purescope explain --arch ddpm-cifar10",
+                            "purescope explain --arch wrn:depth=10,widen=1 --batch 8 --mode training --real f64"},
                            [o] { return o->common.f64 ? f64::run_explain(*o) : f32::run_explain(*o); });
   c.group("Network");
   c.text("--arch", "ARCH", "preset or spelled-out architecture", o->arch);
@@ -26,24 +27,38 @@ void register_explain(Program& program) {
 void register_compare(Program& program) {
   auto o = std::make_shared<CompareOptions>();
   o->net.weights = "formula";
-  Command& c = program.add("compare", "Study", "Two computations of one network in lockstep, to the first step that differs by more than the bar (exit 1).",
-                           {"purescope compare f32 f64 --arch ddpm-cifar10",
-                            "purescope compare f64 steps.safetensors --weights w.safetensors --input x.npy --t 37   # steps.safetensors: forward --dump"},
-                           [o] { apply(o->common); return run_compare(*o); });
+  Command& c = program.add(
+      "compare", "Study",
+      "Two computations of one network in lockstep, to the first step that differs by more than the bar (exit 1).",
+      {"purescope compare f32 f64 --arch ddpm-cifar10",
+       "purescope compare f64 steps.safetensors --weights w.safetensors --input x.npy --t 37   "
+        "# steps.safetensors: forward --dump"},
+      [o] {
+        apply(o->common);
+        return run_compare(*o);
+      });
   c.argument("A", "f32, f64, exact, or a file written by `purescope forward --dump`", o->a);
   c.argument("B", "the same", o->b);
   add_network_flags(c, o->net);
   c.text("--input", "FILE", "x.npy or FILE.safetensors:TENSOR (default: one image made by formula)", o->input);
   c.integers("--t", "diffusion index (default 37)", o->t, 0, 999);
-  c.fraction("--tol", "bar of the relative l2 error (default 0 for equal scalars, 1e-5 with float, 1e-9 for double against a file)", o->tolerance);
+  c.fraction(
+      "--tol",
+      "bar of the relative l2 error (default 0 for equal scalars, 1e-5 with float, 1e-9 for double against a file)",
+      o->tolerance);
   add_common_flags(c, o->common);
   add_json_flag(c, o->common);
 }
 
 void register_selftest(Program& program) {
   auto o = std::make_shared<CommonOptions>();
-  Command& c = program.add("selftest", "System", "Are the numbers right on this machine? Hashes, random numbers, derivatives, float against double; under 20 s.",
-                           {"purescope selftest"}, [o] { apply(*o); return run_selftest(o->json); });
+  Command& c = program.add(
+      "selftest", "System",
+      "Are the numbers right on this machine? Hashes, random numbers, derivatives, float against double; under 20 s.",
+      {"purescope selftest"}, [o] {
+        apply(*o);
+        return run_selftest(o->json);
+      });
   add_common_flags(c, *o);
   add_json_flag(c, *o);
 }

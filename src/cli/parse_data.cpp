@@ -13,10 +13,14 @@ namespace {
 
 void register_convert(Program& program) {
   auto o = std::make_shared<ConvertOptions>();
-  Command& c = program.add("convert", "Data", "A PyTorch checkpoint (zip or legacy) to safetensors. Nothing in the file is executed.",
-                           {"purescope convert model.pt weights.safetensors --arch wrn-28-10", "purescope convert ckpt.pth ema.safetensors --take ema",
-                            "purescope convert model.pt raw.safetensors --raw"},
-                           [o] { o->common.force = o->force; return f32::run_convert(*o); });
+  Command& c = program.add(
+      "convert", "Data", "A PyTorch checkpoint (zip or legacy) to safetensors. Nothing in the file is executed.",
+      {"purescope convert model.pt weights.safetensors --arch wrn-28-10",
+       "purescope convert ckpt.pth ema.safetensors --take ema", "purescope convert model.pt raw.safetensors --raw"},
+      [o] {
+        o->common.force = o->force;
+        return f32::run_convert(*o);
+      });
   c.argument("INPUT", "the checkpoint, or a .safetensors file", o->input);
   c.argument("OUTPUT", "the safetensors file to write", o->output);
   c.group("Conversion");
@@ -31,19 +35,32 @@ void register_convert(Program& program) {
 
 void register_inspect(Program& program) {
   auto path = std::make_shared<std::string>();
-  Command& c = program.add("inspect", "Data", "What a safetensors, npy or PyTorch file holds: tensors, shapes, metadata, hash.",
-                           {"purescope inspect weights.safetensors"}, [path] { print_out(inspect_text(*path)); return int{0}; });
+  Command& c =
+      program.add("inspect", "Data", "What a safetensors, npy or PyTorch file holds: tensors, shapes, metadata, hash.",
+                  {"purescope inspect weights.safetensors"}, [path] {
+                    print_out(inspect_text(*path));
+                    return int{0};
+                  });
   c.argument("FILE", "the file", *path);
 }
 
 void register_train(Program& program) {
-  struct Options { CommonOptions common; TrainOptions train; };
+  struct Options {
+    CommonOptions common;
+    TrainOptions train;
+  };
   auto o = std::make_shared<Options>();
   TrainOptions& t = o->train;
-  Command& c = program.add("train", "Run", "Train a purifier (ddpm) or a classifier; resumable to the bit.",
-                           {"purescope train ddpm --arch ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16 --data shapes:0 -n 4096 --t-max 300 --steps 20000 --out w.safetensors",
-                            "purescope train classifier --arch wrn:depth=10,widen=1 --data cifar10:cifar-10-batches-bin --augment crop-flip --steps 9000 --out c.safetensors"},
-                           [o] { apply(o->common); return o->common.f64 ? f64::run_train(o->train) : f32::run_train(o->train); });
+  Command& c = program.add(
+      "train", "Run", "Train a purifier (ddpm) or a classifier; resumable to the bit.",
+      {"purescope train ddpm --arch ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16 "
+        "--data shapes:0 -n 4096 --t-max 300 --steps 20000 --out w.safetensors",
+       "purescope train classifier --arch wrn:depth=10,widen=1 "
+        "--data cifar10:cifar-10-batches-bin --augment crop-flip --steps 9000 --out c.safetensors"},
+      [o] {
+        apply(o->common);
+        return o->common.f64 ? f64::run_train(o->train) : f32::run_train(o->train);
+      });
   c.argument("WHAT", "ddpm or classifier", t.what);
   c.group("Training");
   c.text("--arch", "ARCH", "architecture of the network", t.arch);
@@ -60,9 +77,10 @@ void register_train(Program& program) {
   c.fraction("--lr", "peak learning rate (default 1e-3)", t.lr);
   c.fraction("--ema", "decay of the average that is saved (default 0.999)", t.ema);
   c.fraction("--weight-decay", "default 0", t.weight_decay);
-  c.option("--t-max", "N", "ddpm: train on t < N (default 1000)", [&t](const std::string& text, const std::string& flag) {
-    t.t_max = static_cast<int>(parse_int(text, flag, 1, 1000));
-  });
+  c.option("--t-max", "N", "ddpm: train on t < N (default 1000)",
+           [&t](const std::string& text, const std::string& flag) {
+             t.t_max = static_cast<int>(parse_int(text, flag, 1, 1000));
+           });
   c.choice("--augment", "default none", {"none", "flip", "crop-flip"}, t.augment);
   c.integer("--seed", "default 0", t.seed, 0, INT64_MAX);
   c.text("--init", "FILE", "start from these weights", t.init);
@@ -74,7 +92,10 @@ void register_train(Program& program) {
 
 void register_version(Program& program) {
   auto json = std::make_shared<bool>(false);
-  Command& c = program.add("version", "System", "Version and build facts.", {"purescope version --json"}, [json] { print_version(*json); return int{0}; });
+  Command& c = program.add("version", "System", "Version and build facts.", {"purescope version --json"}, [json] {
+    print_version(*json);
+    return int{0};
+  });
   c.flag("--json", "print JSON", *json);
 }
 

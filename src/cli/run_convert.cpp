@@ -35,9 +35,14 @@ void check_against(const Model& model, const Checkpoint& c) {
   std::vector<std::string> problems;
   for (const ParamInfo& p : model.params) {
     const auto t = have.find(p.key);
-    if (t == have.end()) { problems.push_back("missing " + p.key + " " + shape_text(p.shape)); continue; }
-    if (t->second->shape != p.shape) problems.push_back(p.key + " has shape " + shape_text(t->second->shape) + ", expected " + shape_text(p.shape));
-    else if (!dtype_is_float(t->second->dtype)) problems.push_back(p.key + " has type " + dtype_name(t->second->dtype) + ", expected a floating-point type");
+    if (t == have.end()) {
+      problems.push_back("missing " + p.key + " " + shape_text(p.shape));
+      continue;
+    }
+    if (t->second->shape != p.shape)
+      problems.push_back(p.key + " has shape " + shape_text(t->second->shape) + ", expected " + shape_text(p.shape));
+    else if (!dtype_is_float(t->second->dtype))
+      problems.push_back(p.key + " has type " + dtype_name(t->second->dtype) + ", expected a floating-point type");
     have.erase(t);
   }
   for (const auto& [name, tensor] : have) {
@@ -46,7 +51,8 @@ void check_against(const Model& model, const Checkpoint& c) {
     problems.push_back("unexpected " + printable(name) + " " + shape_text(tensor->shape));
   }
   if (problems.empty()) return;
-  std::string text = "the checkpoint does not fit " + model.arch + ": " + std::to_string(problems.size()) + " problem" + (problems.size() > 1 ? "s" : "");
+  std::string text = "the checkpoint does not fit " + model.arch + ": " + std::to_string(problems.size()) + " problem" +
+                     (problems.size() > 1 ? "s" : "");
   for (const std::string& p : problems) text += "\n    " + p;
   fail(kBadInput, text, c.path, "name the right architecture, or choose a part of the file with --take");
 }
@@ -56,8 +62,10 @@ void change_dtype(Checkpoint& c, Dtype to) {
   for (CheckpointTensor& t : c.tensors) {
     if (!dtype_is_float(t.dtype) || t.dtype == to) continue;
     std::vector<unsigned char> bytes(t.count() * dtype_bits(to) / 8);
-    if (to == Dtype::F32) convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<float*>(bytes.data()), c.path);
-    else convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<double*>(bytes.data()), c.path);
+    if (to == Dtype::F32)
+      convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<float*>(bytes.data()), c.path);
+    else
+      convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<double*>(bytes.data()), c.path);
     t.bytes = std::move(bytes);
     t.dtype = to;
   }
@@ -84,8 +92,11 @@ std::string type_summary(const Checkpoint& c) {
 }  // namespace
 
 int run_convert(const ConvertOptions& o) {
-  if (o.raw && o.take != "auto") fail(kUsage, "--raw and --take exclude each other", "purescope convert", "leave one out");
-  if (o.raw && !o.arch.empty()) fail(kUsage, "--raw and --arch exclude each other", "purescope convert", "an architecture needs clean keys; leave --raw out");
+  if (o.raw && o.take != "auto")
+    fail(kUsage, "--raw and --take exclude each other", "purescope convert", "leave one out");
+  if (o.raw && !o.arch.empty())
+    fail(kUsage, "--raw and --arch exclude each other", "purescope convert",
+         "an architecture needs clean keys; leave --raw out");
   std::error_code ignored;
   if (std::filesystem::exists(o.output, ignored) && !o.force)
     fail(kCannotCreate, "the output exists", o.output, "choose another name, or add --force to replace it");
@@ -105,8 +116,8 @@ int run_convert(const ConvertOptions& o) {
   for (const CheckpointTensor& t : c.tensors) tensors.push_back({t.name, t.dtype, t.shape, t.bytes.data()});
   write_safetensors(o.output, tensors, metadata);
   if (o.common.quiet) return kOk;
-  std::fprintf(stderr, "%s (%s): %s\ntypes %s: %s\n", o.input.c_str(), container.c_str(), choice.text().c_str(), o.dtype == "keep" ? "kept" : "made one",
-               type_summary(c).c_str());
+  std::fprintf(stderr, "%s (%s): %s\ntypes %s: %s\n", o.input.c_str(), container.c_str(), choice.text().c_str(),
+               o.dtype == "keep" ? "kept" : "made one", type_summary(c).c_str());
   if (!o.arch.empty()) std::fprintf(stderr, "all keys fit %s\n", metadata["arch"].c_str());
   return kOk;
 }

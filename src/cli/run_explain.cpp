@@ -25,7 +25,8 @@ __attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ..
 }
 
 std::string shape(const ValueInfo& v) {
-  return v.h == 1 && v.w == 1 ? std::to_string(v.c) : std::to_string(v.c) + "x" + std::to_string(v.h) + "x" + std::to_string(v.w);
+  return v.h == 1 && v.w == 1 ? std::to_string(v.c)
+                              : std::to_string(v.c) + "x" + std::to_string(v.h) + "x" + std::to_string(v.w);
 }
 
 // Multiply-adds of the matrix products and convolutions of one image; elementwise steps count as 0.
@@ -36,8 +37,18 @@ int64_t macs(const Model& m, const Step& s) {
     case Op::Conv2d: return positions * s.conv2d.out * s.conv2d.in * s.conv2d.kernel * s.conv2d.kernel;
     case Op::Linear: return static_cast<int64_t>(s.linear.in) * s.linear.out;
     case Op::Attention: return 2 * positions * positions * s.attention.channels;
-    case Op::GroupNorm: case Op::BatchNorm: case Op::Silu: case Op::Relu: case Op::Add: case Op::Concat: case Op::AddChannel:
-    case Op::UpsampleNearest: case Op::GlobalAvgPool: case Op::TimeEmbedding: case Op::Normalize: case Op::SubsamplePad: return 0;
+    case Op::GroupNorm:
+    case Op::BatchNorm:
+    case Op::Silu:
+    case Op::Relu:
+    case Op::Add:
+    case Op::Concat:
+    case Op::AddChannel:
+    case Op::UpsampleNearest:
+    case Op::GlobalAvgPool:
+    case Op::TimeEmbedding:
+    case Op::Normalize:
+    case Op::SubsamplePad: return 0;
   }
   return 0;
 }
@@ -67,7 +78,10 @@ std::string value_name(const Model& m, int id) {
 std::string mib(double bytes) { return format("%.2f MiB", bytes / (1 << 20)); }
 
 std::string step_table(const Model& m) {
-  std::string text = "steps of " + m.arch + "\n  step  name                              op                 in -> out                              params        MACs  line\n";
+  std::string text =
+      "steps of " + m.arch +
+      "\n  step  name                              op                 "
+       "in -> out                              params        MACs  line\n";
   int64_t total = 0;
   for (size_t i = 0; i < m.steps.size(); ++i) {
     const Step& s = m.steps[i];
@@ -76,7 +90,8 @@ std::string step_table(const Model& m) {
                    (inputs(m, s) + " -> " + shape(m.values[s.out])).c_str(), static_cast<long long>(step_params(m, s)),
                    static_cast<long long>(macs(m, s)), source_line(s.file, s.line).c_str());
   }
-  return text + format("  total %lld trainable parameters, %.3f MMAC per image and forward pass\n", static_cast<long long>(m.parameter_count()), total * 1e-6);
+  return text + format("  total %lld trainable parameters, %.3f MMAC per image and forward pass\n",
+                       static_cast<long long>(m.parameter_count()), total * 1e-6);
 }
 
 std::string backward_table(const Model& m, const Plan& plan) {
@@ -85,19 +100,25 @@ std::string backward_table(const Model& m, const Plan& plan) {
     const BackwardLine& line = plan.backward[j];
     const Step& s = m.steps[line.step];
     if (line.kind == BackwardLine::Add) {
-      text += format("  %4zu  d(%s) += scratch %d, from %s\n", j, value_name(m, line.value).c_str(), line.scratch, s.name.c_str());
+      text += format("  %4zu  d(%s) += scratch %d, from %s\n", j, value_name(m, line.value).c_str(), line.scratch,
+                     s.name.c_str());
       continue;
     }
     std::string to;
     for (int k = 0; k < kMaxInputs; ++k)
       if (line.dx[k] >= 0)
-        to += (to.empty() ? "" : ", ") + (line.to_scratch[k] ? "scratch " + std::to_string(k) : "d(" + value_name(m, line.dx[k]) + ")");
-    text += format("  %4zu  %s backward of %s -> %s\n", j, op_name(s.op), s.name.c_str(), to.empty() ? "parameters only" : to.c_str());
+        to += (to.empty() ? "" : ", ") +
+              (line.to_scratch[k] ? "scratch " + std::to_string(k) : "d(" + value_name(m, line.dx[k]) + ")");
+    text += format("  %4zu  %s backward of %s -> %s\n", j, op_name(s.op), s.name.c_str(),
+                   to.empty() ? "parameters only" : to.c_str());
   }
   return text;
 }
 
-struct Slot { std::string name; size_t offset, size; };
+struct Slot {
+  std::string name;
+  size_t offset, size;
+};
 
 std::vector<Slot> slots(const Model& m, const Plan& plan) {
   std::vector<Slot> list;
@@ -118,17 +139,20 @@ std::string memory_map(const Model& m, const Plan& plan, const std::string& mode
   size_t saved = 0;
   for (const Step& s : m.steps) saved += static_cast<size_t>(s.saved) * plan.batch;
   const double unit = sizeof(real);
-  std::string text = format("\nmemory, %s, batch %d, %s\n", mode.c_str(), plan.batch, sizeof(real) == 8 ? "f64" : "f32");
+  std::string text =
+      format("\nmemory, %s, batch %d, %s\n", mode.c_str(), plan.batch, sizeof(real) == 8 ? "f64" : "f32");
   text += "  weights             " + mib(stored * unit) + " (float32 files are read in place by the float program)\n";
   text += "  arena               " + mib(plan.arena * unit) + ", all values, gradients and scratch of a pass\n";
-  text += "  without sharing     " + mib((plan.value_sum + plan.grad_sum) * unit) + " (values " + mib(plan.value_sum * unit) + ", gradients " + mib(plan.grad_sum * unit) + ")\n";
+  text += "  without sharing     " + mib((plan.value_sum + plan.grad_sum) * unit) + " (values " +
+          mib(plan.value_sum * unit) + ", gradients " + mib(plan.grad_sum * unit) + ")\n";
   text += "  saved statistics    " + mib(saved * unit) + "\n";
   for (int k = 0; k < kMaxInputs; ++k)
     if (plan.scratch[k] != kNoSlot) text += format("  scratch %d           at %zu\n", k, plan.scratch[k]);
   text += "  biggest slots       offset        values\n";
   const std::vector<Slot> list = slots(m, plan);
   for (size_t i = 0; i < list.size() && i < 12; ++i)
-    text += format("    %10zu  %12zu  %s  %s\n", list[i].offset, list[i].size, mib(list[i].size * unit).c_str(), list[i].name.c_str());
+    text += format("    %10zu  %12zu  %s  %s\n", list[i].offset, list[i].size, mib(list[i].size * unit).c_str(),
+                   list[i].name.c_str());
   return text;
 }
 
@@ -139,11 +163,27 @@ std::string json_lines(const Model& m, const Plan& plan) {
   for (size_t i = 0; i < m.steps.size(); ++i) {
     const Step& s = m.steps[i];
     total += macs(m, s);
-    text += JsonLine().add("step", i).add("name", s.name).add("op", op_name(s.op)).add("in", inputs(m, s)).add("out", shape(m.values[s.out]))
-                .add("params", step_params(m, s)).add("macs", macs(m, s)).add("line", source_line(s.file, s.line)).text() + "\n";
+    text += JsonLine()
+                .add("step", i)
+                .add("name", s.name)
+                .add("op", op_name(s.op))
+                .add("in", inputs(m, s))
+                .add("out", shape(m.values[s.out]))
+                .add("params", step_params(m, s))
+                .add("macs", macs(m, s))
+                .add("line", source_line(s.file, s.line))
+                .text() +
+            "\n";
   }
-  return text + JsonLine().add("arch", m.arch).add("parameters", m.parameter_count()).add("macs", total)
-                    .add("backward_lines", plan.backward.size()).add("arena_bytes", plan.arena * sizeof(real)).text() + "\n";
+  return text +
+         JsonLine()
+             .add("arch", m.arch)
+             .add("parameters", m.parameter_count())
+             .add("macs", total)
+             .add("backward_lines", plan.backward.size())
+             .add("arena_bytes", plan.arena * sizeof(real))
+             .text() +
+         "\n";
 }
 
 }  // namespace

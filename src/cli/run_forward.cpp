@@ -18,9 +18,12 @@ void check_times(const std::vector<int64_t>& t, const Model& model, int images) 
     if (!t.empty()) fail(kUsage, "--t is given, but the network has no time input", model.arch, "leave --t out");
     return;
   }
-  if (t.empty()) fail(kUsage, "--t is missing", model.arch + " has a time input", "give the diffusion index, 0 to 999: one for all images, or one each");
+  if (t.empty())
+    fail(kUsage, "--t is missing", model.arch + " has a time input",
+         "give the diffusion index, 0 to 999: one for all images, or one each");
   if (t.size() != 1 && static_cast<int>(t.size()) != images)
-    fail(kUsage, std::to_string(t.size()) + " values of --t for " + std::to_string(images) + " images", "--t", "give one for all images, or one each");
+    fail(kUsage, std::to_string(t.size()) + " values of --t for " + std::to_string(images) + " images", "--t",
+         "give one for all images, or one each");
 }
 
 void load_pass(Net& net, View x, const std::vector<int64_t>& t, int first) {
@@ -35,7 +38,8 @@ void write_param_grads(const std::string& path, Net& net) {
   const Model& model = net.model();
   for (size_t i = 0; i < model.params.size(); ++i)
     if (model.params[i].trainable)
-      tensors.push_back({model.params[i].key, sizeof(real) == 8 ? Dtype::F64 : Dtype::F32, model.params[i].shape, net.grads().view(static_cast<int>(i)).data});
+      tensors.push_back({model.params[i].key, sizeof(real) == 8 ? Dtype::F64 : Dtype::F32, model.params[i].shape,
+                         net.grads().view(static_cast<int>(i)).data});
   write_safetensors(path, tensors, {{"arch", model.arch}, {"kind", "parameter gradients, summed over the batch"}});
 }
 
@@ -61,16 +65,19 @@ int run_forward(const ForwardOptions& o) {
   return kOk;
 }
 
-// dx = J(x)^T c for every image; with --dparams also the gradients of all trainable parameters, summed over the images in order.
+// dx = J(x)^T c for every image; with --dparams also the gradients of all trainable parameters, summed over the images
+// in order.
 int run_vjp(const ForwardOptions& o) {
   const LoadedNet loaded = load_network(o.net, o.common);
   const Buffer input = read_images(o.input, loaded.image(), "--input", o.common, false);
   const View x = input.view();
   check_times(o.t, loaded.model, x.n);
-  const Buffer cotangent = read_images(o.cotangent, loaded.model.values[loaded.model.output], "--cotangent", o.common, false);
+  const Buffer cotangent =
+      read_images(o.cotangent, loaded.model.values[loaded.model.output], "--cotangent", o.common, false);
   if (cotangent.view().n != x.n)
-    fail(kBadInput, "--cotangent holds " + std::to_string(cotangent.view().n) + " images, --input " + std::to_string(x.n), o.cotangent,
-         "give one cotangent per image");
+    fail(kBadInput,
+         "--cotangent holds " + std::to_string(cotangent.view().n) + " images, --input " + std::to_string(x.n),
+         o.cotangent, "give one cotangent per image");
   Net net = loaded.make_net();
   Buffer dx(x.n, x.c, x.h, x.w);
   const int batch = std::min(o.batch, x.n);

@@ -1,6 +1,6 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <algorithm>
 
 #include "cli/bundled.h"
 #include "cli/load.h"
@@ -52,8 +52,10 @@ std::string shape_wanted(const ValueInfo& v) {
 Buffer read_picture(const std::string& path, const ValueInfo& want) {
   const Image image = read_image(path);
   if (image.width != want.w || image.height != want.h || want.c != 3)
-    fail(kBadInput, "the picture is " + std::to_string(image.width) + " x " + std::to_string(image.height) + ", the network takes " +
-         std::to_string(want.w) + " x " + std::to_string(want.h), path, "resize the picture, or choose a network of its size");
+    fail(kBadInput,
+         "the picture is " + std::to_string(image.width) + " x " + std::to_string(image.height) +
+             ", the network takes " + std::to_string(want.w) + " x " + std::to_string(want.h),
+         path, "resize the picture, or choose a network of its size");
   Buffer buffer(1, 3, want.h, want.w);
   const size_t plane = static_cast<size_t>(want.h) * want.w;
   for (size_t i = 0; i < plane; ++i)
@@ -73,9 +75,12 @@ std::string lower_ending(const std::string& path) {
 LoadedNet load_network(const NetworkChoice& choice, const CommonOptions& common) {
   LoadedNet net;
   if (choice.weights.empty())
-    fail(kUsage, choice.weights_flag + " is missing", "the command line", "give a .safetensors file, a bundled name, or `formula`");
+    fail(kUsage, choice.weights_flag + " is missing", "the command line",
+         "give a .safetensors file, a bundled name, or `formula`");
   if (choice.weights == "formula") {
-    if (choice.arch.empty()) fail(kUsage, choice.weights_flag + " formula without " + choice.arch_flag, "the command line", "add " + choice.arch_flag + " ARCH");
+    if (choice.arch.empty())
+      fail(kUsage, choice.weights_flag + " formula without " + choice.arch_flag, "the command line",
+           "add " + choice.arch_flag + " ARCH");
     net.model = make_model(choice.arch);
     net.params = std::make_shared<Params>(net.model);
     net.path = "formula";
@@ -90,14 +95,16 @@ LoadedNet load_network(const NetworkChoice& choice, const CommonOptions& common)
   }
   net.params = Params::load(net.model, net.path);
   for (int i = 0; i < net.params->count(); ++i)
-    report_nonfinite(count_nonfinite_values(net.params->view(i)), "weights: " + net.model.params[i].key, net.path, common);
+    report_nonfinite(count_nonfinite_values(net.params->view(i)), "weights: " + net.model.params[i].key, net.path,
+                     common);
   return net;
 }
 
 LoadedNet load_purifier(const NetworkChoice& choice, const CommonOptions& common) {
   LoadedNet net = load_network(choice, common);
   if (!is_purifier(net.model))
-    fail(kUsage, "the network is a classifier, not a purifier", choice.weights_flag + " " + choice.weights + " (" + net.model.arch + ")",
+    fail(kUsage, "the network is a classifier, not a purifier",
+         choice.weights_flag + " " + choice.weights + " (" + net.model.arch + ")",
          "name a diffusion network, such as ddpm-cifar10");
   return net;
 }
@@ -105,7 +112,8 @@ LoadedNet load_purifier(const NetworkChoice& choice, const CommonOptions& common
 LoadedNet load_classifier(const NetworkChoice& choice, const CommonOptions& common) {
   LoadedNet net = load_network(choice, common);
   if (is_purifier(net.model))
-    fail(kUsage, "the network is a purifier, not a classifier", choice.weights_flag + " " + choice.weights + " (" + net.model.arch + ")",
+    fail(kUsage, "the network is a purifier, not a classifier",
+         choice.weights_flag + " " + choice.weights + " (" + net.model.arch + ")",
          "name a classifier, such as cifar-resnet-20");
   return net;
 }
@@ -116,8 +124,9 @@ void check_t_max(const LoadedNet& purifier, int t, bool force) {
   const int64_t t_max = parse_int(limit->second, purifier.path + ", metadata t_max", 1, 1000);
   if (t <= t_max) return;
   if (!force)
-    fail(kBadInput, "t* = " + std::to_string(t) + " is beyond what the purifier was trained for: t_max = " + std::to_string(t_max), purifier.path,
-         "use --t " + std::to_string(t_max) + " or less, or --force");
+    fail(kBadInput,
+         "t* = " + std::to_string(t) + " is beyond what the purifier was trained for: t_max = " + std::to_string(t_max),
+         purifier.path, "use --t " + std::to_string(t_max) + " or less, or --force");
   std::fprintf(stderr, "warning: t* = %d is beyond the purifier's t_max = %d (forced)\n", t, static_cast<int>(t_max));
 }
 
@@ -126,18 +135,21 @@ bool is_picture(const std::string& path) {
   return ending == "png" || ending == "jpg" || ending == "jpeg";
 }
 
-Buffer read_images(const std::string& spec, const ValueInfo& want, const std::string& flag, const CommonOptions& common, bool pictures) {
+Buffer read_images(const std::string& spec, const ValueInfo& want, const std::string& flag, const CommonOptions& common,
+                   bool pictures) {
   if (spec.empty()) fail(kUsage, flag + " is missing", "the command line", "give x.npy or FILE.safetensors:TENSOR");
   if (pictures && is_picture(spec)) return read_picture(spec, want);
   const Array array = read_array(spec);
   std::vector<int64_t> shape = array.shape;
   if (want.h == 1 && want.w == 1 && shape.size() == 2) shape.insert(shape.end(), 2, 1);
-  const bool fits = shape.size() == 4 && shape[0] >= 1 && shape[0] <= (1 << 24) && shape[1] == want.c && shape[2] == want.h && shape[3] == want.w;
+  const bool fits = shape.size() == 4 && shape[0] >= 1 && shape[0] <= (1 << 24) && shape[1] == want.c &&
+                    shape[2] == want.h && shape[3] == want.w;
   if (!fits)
     fail(kBadInput, flag + " has shape " + shape_text(array.shape) + ", expected " + shape_wanted(want), spec,
          "give an array of that shape, or a network of the array's size");
   if (array.dtype != Dtype::F32 && array.dtype != Dtype::F64)
-    fail(kBadInput, flag + " has type " + dtype_name(array.dtype) + ", expected F32 or F64", spec, "store the values as float32 or float64");
+    fail(kBadInput, flag + " has type " + dtype_name(array.dtype) + ", expected F32 or F64", spec,
+         "store the values as float32 or float64");
   Buffer buffer(static_cast<int>(shape[0]), want.c, want.h, want.w);
   const std::vector<double> values = array.as_double();
   for (size_t i = 0; i < values.size(); ++i) buffer.data()[i] = static_cast<real>(values[i]);
@@ -147,13 +159,17 @@ Buffer read_images(const std::string& spec, const ValueInfo& want, const std::st
 
 std::vector<int> read_labels(const std::string& text, int count, int classes) {
   std::vector<int64_t> values;
-  if (text.ends_with(".npy") || text.find(".safetensors:") != text.npos) values = read_array(text).as_int();
-  else values = parse_int_list(text, "--labels", 0, classes - 1);
+  if (text.ends_with(".npy") || text.find(".safetensors:") != text.npos)
+    values = read_array(text).as_int();
+  else
+    values = parse_int_list(text, "--labels", 0, classes - 1);
   if (static_cast<int>(values.size()) != count)
-    fail(kBadInput, std::to_string(values.size()) + " labels for " + std::to_string(count) + " images", "--labels " + printable(text), "give one label per image");
+    fail(kBadInput, std::to_string(values.size()) + " labels for " + std::to_string(count) + " images",
+         "--labels " + printable(text), "give one label per image");
   for (int64_t v : values)
     if (v < 0 || v >= classes)
-      fail(kBadInput, "label " + std::to_string(v) + " is not a class of the network", "--labels " + printable(text), "classes are 0 to " + std::to_string(classes - 1));
+      fail(kBadInput, "label " + std::to_string(v) + " is not a class of the network", "--labels " + printable(text),
+           "classes are 0 to " + std::to_string(classes - 1));
   return {values.begin(), values.end()};
 }
 
@@ -166,7 +182,8 @@ void write_array(const std::string& path, View v) {
 void write_images(const std::string& path, View v) {
   if (!is_picture(path)) return write_array(path, v);
   if (lower_ending(path) != "png" || v.n != 1 || v.c != 3)
-    fail(kUsage, "only one image of three channels can be written as a picture, and only as PNG", path, "write a .npy array instead");
+    fail(kUsage, "only one image of three channels can be written as a picture, and only as PNG", path,
+         "write a .npy array instead");
   Image image{v.w, v.h, std::vector<unsigned char>(v.size())};
   const size_t plane = static_cast<size_t>(v.h) * v.w;
   for (size_t i = 0; i < plane; ++i)

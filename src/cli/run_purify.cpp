@@ -1,4 +1,5 @@
-// purify and gradient: the whole chain on an array of images, in passes of a few images with the noise of each image's own key.
+// purify and gradient: the whole chain on an array of images, in passes of a few images with the noise of each image's
+// own key.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include "core/check.h"
 #include "io/image_grid.h"
 #include "io/json_text.h"
+#include "io/safetensors.h"
 #include "io/signals.h"
 #include "ops/ops.h"
 
@@ -17,27 +19,53 @@ inline namespace PURESCOPE_REAL_NS {
 namespace {
 
 int one_t(const PurifyFlags& f) {
-  if (f.t.size() != 1) fail(kUsage, "--t holds " + std::to_string(f.t.size()) + " values", "--t", "this command takes one t*");
+  if (f.t.size() != 1)
+    fail(kUsage, "--t holds " + std::to_string(f.t.size()) + " values", "--t", "this command takes one t*");
   return f.t[0];
+}
+
+// One jump takes noise.forward [n, c, h, w], single steps [t, n, c, h, w] (either where t* = 1). A file of the other
+// kind would be read as something it is not: exit 65.
+void check_noise_file(const std::string& path, const PurifyOptions& o) {
+  const Safetensors file(path);
+  const TensorInfo* info = file.find("noise.forward");
+  if (o.forward == ForwardKind::None || !info || o.t == 1) return;
+  const bool steps = o.forward == ForwardKind::Steps;
+  if (info->shape.size() != (steps ? 5 : 4))
+    fail(kBadInput,
+         "noise.forward has shape " + shape_text(info->shape) + ", expected " +
+             (steps ? "[t, n, c, h, w]" : "[n, c, h, w]"),
+         path,
+         steps ? "use --forward jump, or noise recorded with --forward steps"
+               : "use --forward steps, or noise recorded with --forward jump");
 }
 
 // The noise of a run over `total` images: a file, keyed streams, or either with a record of what was drawn.
 class RunNoise {
  public:
-  RunNoise(const NoiseFlags& f, int total) : flags_(f), stream_(f.mode), total_(total) {
-    if (f.seeds.size() != 1) fail(kUsage, "--seed holds " + std::to_string(f.seeds.size()) + " values", "--seed", "this command takes one seed");
-    if (!f.file.empty()) whole_ = std::make_unique<FileNoise>(f.file);
-    else if (!f.export_to.empty()) whole_ = keyed(0, total);
+  RunNoise(const NoiseFlags& f, const PurifyOptions& options, int total) : flags_(f), stream_(f.mode), total_(total) {
+    if (f.seeds.size() != 1)
+      fail(kUsage, "--seed holds " + std::to_string(f.seeds.size()) + " values", "--seed",
+           "this command takes one seed");
+    if (!f.file.empty()) check_noise_file(f.file, options);
+    if (!f.file.empty())
+      whole_ = std::make_unique<FileNoise>(f.file);
+    else if (!f.export_to.empty())
+      whole_ = keyed(0, total);
     if (!f.export_to.empty()) record_ = std::make_unique<RecordedNoise>(*whole_);
   }
   // The source for the images [first, first + count). The record is filled by the pass that starts at image 0.
   NoiseSource& part(int first, int count) {
-    if (whole_) part_ = std::make_unique<NoisePart>(record_ && first == 0 ? *record_ : *whole_, total_);
-    else part_ = keyed(first, count);
+    if (whole_)
+      part_ = std::make_unique<NoisePart>(record_ && first == 0 ? *record_ : *whole_, total_);
+    else
+      part_ = keyed(first, count);
     if (whole_) static_cast<NoisePart&>(*part_).set_first(first);
     return *part_;
   }
-  void write_record() const { if (record_) record_->write(flags_.export_to); }
+  void write_record() const {
+    if (record_) record_->write(flags_.export_to);
+  }
 
  private:
   std::unique_ptr<NoiseSource> keyed(int first, int count) const {
@@ -72,7 +100,8 @@ class TrailFolder {
   void write() const {
     std::error_code error;
     std::filesystem::create_directories(folder_, error);
-    if (error) fail(kCannotCreate, "cannot create the folder: " + error.message(), "--trail " + folder_, "choose another place");
+    if (error)
+      fail(kCannotCreate, "cannot create the folder: " + error.message(), "--trail " + folder_, "choose another place");
     for (size_t k = 0; k < states_.size(); ++k) {
       char name[32];
       std::snprintf(name, sizeof name, "/state_%04zu.npy", k);
@@ -110,11 +139,11 @@ struct Chain {
   std::optional<Purifier> purifier;
   int batch = 1;
 
-  Chain(const PurifyRunOptions& o, bool gradient) : options(purify_options(o.purify, one_t(o.purify))), loaded(load_purifier(o.purifier, o.common)) {
+  Chain(const PurifyRunOptions& o, bool gradient)
+      : options(purify_options(o.purify, one_t(o.purify))), loaded(load_purifier(o.purifier, o.common)) {
     check_t_max(loaded, options.t, o.common.force);
     u = read_images(o.input, loaded.image(), "--input", o.common, true);
     affine_in_place(2, -1, u.view());
-    if (!o.common.quiet) std::fprintf(stderr, "%s\n", describe(options).c_str());
     batch = std::min(o.batch, u.view().n);
     const int keep = gradient ? kept_steps(o.purify.memory, loaded.model, batch, options.reverse_count()) : 0;
     unet.emplace(loaded.make_net());
@@ -122,19 +151,27 @@ struct Chain {
   }
 };
 
+void announce(const PurifyRunOptions& o, const PurifyOptions& options) {
+  if (!o.common.quiet) std::fprintf(stderr, "%s\n", describe(options).c_str());
+}
+
 void check_picture_output(const std::string& path, const Buffer& x) {
   if (is_picture(path) && x.view().n != 1)
-    fail(kUsage, "a picture holds one image, the input " + std::to_string(x.view().n), "--output " + path, "write a .npy array");
+    fail(kUsage, "a picture holds one image, the input " + std::to_string(x.view().n), "--output " + path,
+         "write a .npy array");
 }
 
 // Classifier loss: cross-entropy of logits(x), summed over the images in order, and its gradient in x.
 class Loss {
  public:
-  Loss(const PurifyRunOptions& o, const View& shape, int batch) : loaded_(load_classifier(o.classifier, o.common)), net_(loaded_.make_net()) {
+  Loss(const PurifyRunOptions& o, const View& shape, int batch)
+      : loaded_(load_classifier(o.classifier, o.common)), net_(loaded_.make_net()) {
     const ValueInfo image = loaded_.image();
     if (image.c != shape.c || image.h != shape.h || image.w != shape.w)
-      fail(kBadInput, "the classifier takes " + std::to_string(image.h) + " x " + std::to_string(image.w) + " images, the input is " +
-           std::to_string(shape.h) + " x " + std::to_string(shape.w), "--classifier " + loaded_.path, "choose a classifier of the same size");
+      fail(kBadInput,
+           "the classifier takes " + std::to_string(image.h) + " x " + std::to_string(image.w) +
+               " images, the input is " + std::to_string(shape.h) + " x " + std::to_string(shape.w),
+           "--classifier " + loaded_.path, "choose a classifier of the same size");
     labels_ = read_labels(o.labels, shape.n, loaded_.outputs());
     net_.plan(batch, Mode::InputGrad);
     losses_ = Buffer(batch, 1, 1, 1);
@@ -174,7 +211,8 @@ int classifier_gradient(const PurifyRunOptions& o) {
   const int batch = std::min(o.batch, x.view().n);
   Loss loss(o, x.view(), batch);
   if (!o.purified.empty()) write_images(o.purified, x.view());
-  for (int first = 0; first < x.view().n; first += batch) loss.add(x.view().images(first, std::min(batch, x.view().n - first)), first);
+  for (int first = 0; first < x.view().n; first += batch)
+    loss.add(x.view().images(first, std::min(batch, x.view().n - first)), first);
   write_array(o.output, x.view());
   print_loss(loss.total(), o.common.json);
   return kOk;
@@ -188,7 +226,8 @@ int run_purify(const PurifyRunOptions& o) {
   Chain chain(o, false);
   const View u = chain.u.view();
   check_picture_output(o.output, chain.u);
-  RunNoise noise(o.noise, u.n);
+  RunNoise noise(o.noise, chain.options, u.n);
+  announce(o, chain.options);
   for (int first = 0; first < u.n; first += chain.batch) {
     const int count = std::min(chain.batch, u.n - first);
     const View out = chain.purifier->forward(u.images(first, count), noise.part(first, count));
@@ -208,7 +247,8 @@ int run_gradient(const PurifyRunOptions& o) {
   Chain chain(o, true);
   const View u = chain.u.view();
   Loss loss(o, u, chain.batch);
-  RunNoise noise(o.noise, u.n);
+  RunNoise noise(o.noise, chain.options, u.n);
+  announce(o, chain.options);
   Buffer purified(u.n, u.c, u.h, u.w);
   for (int first = 0; first < u.n; first += chain.batch) {
     const int count = std::min(chain.batch, u.n - first);

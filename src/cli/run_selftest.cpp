@@ -12,8 +12,13 @@ namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
 
-struct Family { const char* name; const char* arch; double float_bar, derivative_bar; };
-// ReLU networks: a kink near the point limits central differences, and a mask that flips in float moves single gradients.
+struct Family {
+  const char* name;
+  const char* arch;
+  double float_bar, derivative_bar;
+};
+// ReLU networks: a kink near the point limits central differences, and a mask that flips in float moves single
+// gradients.
 const Family kFamilies[] = {
     {"ddpm-unet", "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16", 5e-5, 1e-8},
     {"wrn", "wrn:depth=10,widen=1,size=16", 2e-3, 1e-6},
@@ -32,8 +37,10 @@ void fill(View v, const std::string& key, double shift, double scale) {
 }
 
 void fill_input(const Net& net) {
-  if (is_purifier(net.model())) fill(net.input(), "input", 0, std::sqrt(3.0));
-  else fill(net.input(), "input", 0.5, 0.5);
+  if (is_purifier(net.model()))
+    fill(net.input(), "input", 0, std::sqrt(3.0));
+  else
+    fill(net.input(), "input", 0.5, 0.5);
 }
 
 accum dot(View a, View b) {
@@ -88,7 +95,8 @@ SelftestRow net_derivative(const Family& f) {
     net.forward();
     return dot(net.output(), cotangent.view());
   };
-  return {std::string("derivative of ") + f.name, derivative_error(value, x.view(), dx.view(), dx.view()), f.derivative_bar};
+  return {std::string("derivative of ") + f.name, derivative_error(value, x.view(), dx.view(), dx.view()),
+          f.derivative_bar};
 }
 
 // d CE(classifier(purify(x))) / dx through ten reverse steps without clipping, in the direction of the gradient.

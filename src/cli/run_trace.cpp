@@ -17,13 +17,15 @@ Trace trace_network(const LoadedNet& loaded, View x, const std::vector<int64_t>&
   net.on_step = [&](int i) {
     const Step& s = loaded.model.steps[i];
     const View v = net.value(s.out);
-    trace.push_back({s.name, op_name(s.op), source_line(s.file, s.line), {v.n, v.c, v.h, v.w}, {v.data, v.data + v.size()}});
+    trace.push_back(
+        {s.name, op_name(s.op), source_line(s.file, s.line), {v.n, v.c, v.h, v.w}, {v.data, v.data + v.size()}});
   };
   net.forward();
   return trace;
 }
 
-// The trace that `compare` asks for: --input, or value i = formula of the name "input" (in [0, 1] for classifiers, else unit variance).
+// The trace that `compare` asks for: --input, or value i = formula of the name "input" (in [0, 1] for classifiers, else
+// unit variance).
 Trace trace_for_compare(const CompareOptions& o) {
   const LoadedNet loaded = load_network(o.net, o.common);
   std::vector<int64_t> t = o.t;
@@ -35,7 +37,8 @@ Trace trace_for_compare(const CompareOptions& o) {
   const ValueInfo image = loaded.image();
   Buffer x(1, image.c, image.h, image.w);
   const bool diffusion = is_purifier(loaded.model);
-  for (size_t i = 0; i < x.size(); ++i) x.data()[i] = diffusion ? formula_value("input", i, 0, 1.7320508075688772) : formula_value("input", i, 0.5, 0.5);
+  for (size_t i = 0; i < x.size(); ++i)
+    x.data()[i] = diffusion ? formula_value("input", i, 0, 1.7320508075688772) : formula_value("input", i, 0.5, 0.5);
   return trace_network(loaded, x.view(), t);
 }
 

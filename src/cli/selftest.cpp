@@ -25,8 +25,10 @@ std::vector<SelftestRow> known_values() {
       equal("hash splitmix64", mix(0) == 0xe220a8397b1dcdafull),
       equal("hash crc32", crc32("123456789", 9) == 0xcbf43926u),
       equal("hash sha256", sha256_hex("abc", 3) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-      equal("rng philox4x32-10", philox(0, PhiloxWords{}) == PhiloxWords{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u}),
-      equal("rng seed hash", seed_hash(1, 0, 0) == 83492791u && seed_hash(0, 0, 1) == 19349663u && seed_hash(1, 1, 0) == (83492791u ^ 73856093u)),
+      equal("rng philox4x32-10",
+            philox(0, PhiloxWords{}) == PhiloxWords{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u}),
+      equal("rng seed hash", seed_hash(1, 0, 0) == 83492791u && seed_hash(0, 0, 1) == 19349663u &&
+                                 seed_hash(1, 1, 0) == (83492791u ^ 73856093u)),
   };
   // torch.manual_seed(0): rand(3), and randn(4) of a fresh generator, as PyTorch prints them to four digits.
   float uniform[3], normal[4];
@@ -42,7 +44,10 @@ std::vector<SelftestRow> known_values() {
   std::vector<float> draws(1 << 16);
   TorchCudaGenerator(7).randn(draws.data(), draws.size());
   double sum = 0, squares = 0;
-  for (float v : draws) { sum += v; squares += static_cast<double>(v) * v; }
+  for (float v : draws) {
+    sum += v;
+    squares += static_cast<double>(v) * v;
+  }
   const double count = static_cast<double>(draws.size());
   rows.push_back({"rng torch-cuda normal, mean", std::abs(sum / count), 5 / std::sqrt(count)});
   rows.push_back({"rng torch-cuda normal, variance", std::abs(squares / count - 1), 5 * std::sqrt(2 / count)});
@@ -54,7 +59,9 @@ std::vector<SelftestRow> known_values() {
 int run_selftest(bool json) {
   std::vector<SelftestRow> rows = known_values();
   const std::vector<SelftestNumbers> narrow = f32::selftest_numbers(), wide = f64::selftest_numbers();
-  for (size_t i = 0; i < wide.size(); ++i) rows.push_back({"float against double, " + wide[i].name, relative_error(narrow[i].values, wide[i].values), wide[i].bar});
+  for (size_t i = 0; i < wide.size(); ++i)
+    rows.push_back(
+        {"float against double, " + wide[i].name, relative_error(narrow[i].values, wide[i].values), wide[i].bar});
   for (const SelftestRow& row : f64::selftest_checks()) rows.push_back({"f64: " + row.name, row.error, row.bar});
   for (const SelftestRow& row : f32::selftest_checks()) rows.push_back({"f32: " + row.name, row.error, row.bar});
   int failed = 0;
@@ -62,8 +69,12 @@ int run_selftest(bool json) {
     const bool pass = row.error <= row.bar;
     failed += !pass;
     char line[256];
-    std::snprintf(line, sizeof line, "%s  %-58s error %.2e  bar %.1e\n", pass ? "PASS" : "FAIL", row.name.c_str(), row.error, row.bar);
-    print_out(json ? JsonLine().add("check", row.name).add("pass", pass).add("error", row.error).add("bar", row.bar).text() + "\n" : line);
+    std::snprintf(line, sizeof line, "%s  %-58s error %.2e  bar %.1e\n", pass ? "PASS" : "FAIL", row.name.c_str(),
+                  row.error, row.bar);
+    print_out(
+        json ? JsonLine().add("check", row.name).add("pass", pass).add("error", row.error).add("bar", row.bar).text() +
+                   "\n"
+             : line);
   }
   if (!json) print_out(std::to_string(rows.size()) + " checks, " + std::to_string(failed) + " failed\n");
   return failed ? kNegative : kOk;

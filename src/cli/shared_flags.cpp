@@ -2,43 +2,49 @@
 
 #include <climits>
 
+#include "cli/bundled.h"
 #include "core/check.h"
 #include "core/parallel.h"
 #include "io/fraction.h"
 #include "io/text.h"
-#include "cli/bundled.h"
 
 namespace purescope {
 namespace {
 
 [[noreturn]] void not_built(const std::string& value, const std::string& flag) {
-  fail(kUsage, "not built: " + flag + " " + printable(value), flag, "leave it out; exact float32 or float64 arithmetic is what this build has");
+  fail(kUsage, "not built: " + flag + " " + printable(value), flag,
+       "leave it out; exact float32 or float64 arithmetic is what this build has");
 }
 
 }  // namespace
 
 void add_common_flags(Command& c, CommonOptions& o) {
   c.group("Common");
-  c.option("--real", "f32|f64", "scalar of all arithmetic and of the arrays written (default f32)", [&o](const std::string& text, const std::string& flag) {
-    if (text != "f32" && text != "f64") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose f32 or f64");
-    o.f64 = text == "f64";
-  });
-  c.option("--math", "exact", "how steps are computed (default exact)", [](const std::string& text, const std::string& flag) {
-    if (text == "fast") not_built(text, flag);
-    if (text != "exact") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose exact");
-  });
-  c.option("--precision", "fp32", "precision of matrix products (default fp32)", [](const std::string& text, const std::string& flag) {
-    if (text == "tf32" || text == "bf16") not_built(text, flag);
-    if (text != "fp32") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose fp32");
-  });
+  c.option("--real", "f32|f64", "scalar of all arithmetic and of the arrays written (default f32)",
+           [&o](const std::string& text, const std::string& flag) {
+             if (text != "f32" && text != "f64")
+               fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose f32 or f64");
+             o.f64 = text == "f64";
+           });
+  c.option("--math", "exact", "how steps are computed (default exact)",
+           [](const std::string& text, const std::string& flag) {
+             if (text == "fast") not_built(text, flag);
+             if (text != "exact") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose exact");
+           });
+  c.option("--precision", "fp32", "precision of matrix products (default fp32)",
+           [](const std::string& text, const std::string& flag) {
+             if (text == "tf32" || text == "bf16") not_built(text, flag);
+             if (text != "fp32") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose fp32");
+           });
   c.option("--device", "cpu", "where to compute (default cpu)", [](const std::string& text, const std::string& flag) {
     if (text == "cuda" || text.starts_with("cuda:") || text == "emulated")
       fail(kUnavailable, "built without CUDA", flag + " " + printable(text), "use --device cpu");
     if (text != "cpu") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose cpu");
   });
-  c.option("--threads", "N", "threads (default PURESCOPE_THREADS, else all cores)", [&o](const std::string& text, const std::string& flag) {
-    o.threads = static_cast<int>(parse_int(text, flag, 1, 4096));
-  });
+  c.option("--threads", "N", "threads (default PURESCOPE_THREADS, else all cores)",
+           [&o](const std::string& text, const std::string& flag) {
+             o.threads = static_cast<int>(parse_int(text, flag, 1, 4096));
+           });
   c.flag("--strict", "refuse NaN and infinity in weights and inputs (default: warn)", o.strict);
   c.flag("-q,--quiet", "no messages but warnings and errors", o.quiet);
   c.flag("-v,--verbose", "more messages", o.verbose);
@@ -61,7 +67,8 @@ void add_purifier_flags(Command& c, NetworkChoice& o) {
   o.arch_flag = "--purifier-arch";
   if (o.weights.empty()) o.weights = kDefaultPurifier;
   c.group("Networks");
-  c.text("-p,--purifier", "FILE", "safetensors file, bundled name, `formula`, or `none` (default " + o.weights + ")", o.weights);
+  c.text("-p,--purifier", "FILE", "safetensors file, bundled name, `formula`, or `none` (default " + o.weights + ")",
+         o.weights);
   c.text("--purifier-arch", "ARCH", "where the file does not name its own", o.arch);
 }
 
@@ -70,26 +77,33 @@ void add_classifier_flags(Command& c, NetworkChoice& o) {
   o.arch_flag = "--classifier-arch";
   if (o.weights.empty()) o.weights = kDefaultClassifier;
   c.group("Networks");
-  c.text("-c,--classifier", "FILE", "safetensors file, bundled name, or `formula` (default " + o.weights + ")", o.weights);
+  c.text("-c,--classifier", "FILE", "safetensors file, bundled name, or `formula` (default " + o.weights + ")",
+         o.weights);
   c.text("--classifier-arch", "ARCH", "where the file does not name its own", o.arch);
 }
 
 void add_purify_flags(Command& c, PurifyFlags& o) {
   c.group("Purification");
-  c.option("--t", "N", "t*, the number of forward diffusion steps, 1 to 1000 (default 100)", [&o](const std::string& text, const std::string& flag) {
-    o.t.clear();
-    for (int64_t t : parse_int_list(text, flag, 1, 1000)) o.t.push_back(static_cast<int>(t));
-  });
+  c.option("--t", "N", "t*, the number of forward diffusion steps, 1 to 1000 (default 100)",
+           [&o](const std::string& text, const std::string& flag) {
+             o.t.clear();
+             for (int64_t t : parse_int_list(text, flag, 1, 1000)) o.t.push_back(static_cast<int>(t));
+           });
   c.count("--steps-reverse", "network calls on the way back; must divide t* (default t*)", o.steps_reverse);
-  c.choice("--forward", "one jump to abar, step by step, or no forward noise (default jump)", {"jump", "steps", "none"}, o.forward);
-  c.text("--sampler", "NAME", "ddpm | ddim | eta:X | reverse (= --forward none --sampler ddpm); default ddpm", o.sampler);
-  c.choice("--clip", "predicted x0 clipped to [-1,1] (default x0 for ddpm, none for ddim and eta)", {"x0", "none", "straight-through"}, o.clip);
-  c.choice("--variance", "ddpm noise: beta_t or the posterior variance (default fixedlarge)", {"fixedlarge", "fixedsmall"}, o.variance);
+  c.choice("--forward", "one jump to abar, step by step, or no forward noise (default jump)", {"jump", "steps", "none"},
+           o.forward);
+  c.text("--sampler", "NAME", "ddpm | ddim | eta:X | reverse (= --forward none --sampler ddpm); default ddpm",
+         o.sampler);
+  c.choice("--clip", "predicted x0 clipped to [-1,1] (default x0 for ddpm, none for ddim and eta)",
+           {"x0", "none", "straight-through"}, o.clip);
+  c.choice("--variance", "ddpm noise: beta_t or the posterior variance (default fixedlarge)",
+           {"fixedlarge", "fixedsmall"}, o.variance);
   c.choice("--scale", "reverse-only: scale of the input (default none)", {"none", "sqrt_abar"}, o.scale);
 }
 
 void add_memory_flag(Command& c, PurifyFlags& o) {
-  c.option("--memory", "SIZE|min|max", "activations kept for the gradient instead of computed again; same bits (default min)",
+  c.option("--memory", "SIZE|min|max",
+           "activations kept for the gradient instead of computed again; same bits (default min)",
            [&o](const std::string& text, const std::string& flag) {
              if (text != "min" && text != "max") parse_size(text, flag);
              o.memory = text;
@@ -99,15 +113,16 @@ void add_memory_flag(Command& c, PurifyFlags& o) {
 void add_noise_flags(Command& c, NoiseFlags& o) {
   c.group("Noise");
   c.integers("--seed", "seed of the noise (default 0)", o.seeds, 0, INT64_MAX);
-  c.option("--noise-rng", "NAME", "torch-cuda | torch-cpu | native (default torch-cuda)", [&o](const std::string& text, const std::string&) {
-    const bool unreduced = o.mode.unreduced;
-    o.mode = parse_noise_mode(text);
-    o.mode.unreduced = unreduced;
-  });
-  c.option("--seed-hash", "NAME", "paper | paper-unreduced (default paper)", [&o](const std::string& text, const std::string&) {
-    o.mode.unreduced = parse_seed_hash(text);
-  });
-  c.integer("--first-index", "image j has index j + N in the noise keys (default 0)", o.first_index, 0, INT64_C(1) << 40);
+  c.option("--noise-rng", "NAME", "torch-cuda | torch-cpu | native (default torch-cuda)",
+           [&o](const std::string& text, const std::string&) {
+             const bool unreduced = o.mode.unreduced;
+             o.mode = parse_noise_mode(text);
+             o.mode.unreduced = unreduced;
+           });
+  c.option("--seed-hash", "NAME", "paper | paper-unreduced (default paper)",
+           [&o](const std::string& text, const std::string&) { o.mode.unreduced = parse_seed_hash(text); });
+  c.integer("--first-index", "image j has index j + N in the noise keys (default 0)", o.first_index, 0,
+            INT64_C(1) << 40);
 }
 
 void add_noise_file_flags(Command& c, NoiseFlags& o) {
@@ -125,7 +140,8 @@ PurifyOptions purify_options(const PurifyFlags& f, int t) {
   o.steps_reverse = f.steps_reverse;
   parse_sampler(f.sampler, o);
   if (f.sampler == "reverse" && !f.forward.empty() && f.forward != "none")
-    fail(kUsage, "--sampler reverse has no forward noise", "--forward " + f.forward, "use --sampler ddpm, or leave --forward out");
+    fail(kUsage, "--sampler reverse has no forward noise", "--forward " + f.forward,
+         "use --sampler ddpm, or leave --forward out");
   if (f.forward == "jump") o.forward = ForwardKind::Jump;
   if (f.forward == "steps") o.forward = ForwardKind::Steps;
   if (f.forward == "none") o.forward = ForwardKind::None;
@@ -133,7 +149,8 @@ PurifyOptions purify_options(const PurifyFlags& f, int t) {
   if (f.variance == "fixedsmall") o.variance = Variance::FixedSmall;
   if (f.scale == "sqrt_abar") {
     if (o.forward != ForwardKind::None)
-      fail(kUsage, "--scale sqrt_abar without reverse-only purification", "--scale", "add --forward none, or leave --scale out");
+      fail(kUsage, "--scale sqrt_abar without reverse-only purification", "--scale",
+           "add --forward none, or leave --scale out");
     o.scale = InputScale::SqrtAbar;
   }
   reverse_indices(o);  // refuses a t* that the steps do not divide

@@ -5,8 +5,9 @@
 
 namespace purescope {
 
-void add_common_flags(Command& c, CommonOptions& o);    // --real, --math, --precision, --device, --threads, --strict, -q, -v
-void add_json_flag(Command& c, CommonOptions& o);       // --json
+void add_common_flags(Command& c,
+                      CommonOptions& o);           // --real, --math, --precision, --device, --threads, --strict, -q, -v
+void add_json_flag(Command& c, CommonOptions& o);  // --json
 void add_force_flag(Command& c, CommonOptions& o, const std::string& help);
 // --arch and --weights; the weights are required unless a default is set.
 void add_network_flags(Command& c, NetworkChoice& o);
@@ -16,18 +17,18 @@ void add_purifier_flags(Command& c, NetworkChoice& o);
 void add_classifier_flags(Command& c, NetworkChoice& o);
 // --t, --steps-reverse, --forward, --sampler, --clip, --variance, --scale.
 void add_purify_flags(Command& c, PurifyFlags& o);
-void add_memory_flag(Command& c, PurifyFlags& o);       // --memory
+void add_memory_flag(Command& c, PurifyFlags& o);  // --memory
 // --seed, --noise-rng, --seed-hash, --first-index.
 void add_noise_flags(Command& c, NoiseFlags& o);
-void add_noise_file_flags(Command& c, NoiseFlags& o);   // --noise, --export-noise
+void add_noise_file_flags(Command& c, NoiseFlags& o);  // --noise, --export-noise
 
 // Applies what concerns the whole process (threads).
 void apply(const CommonOptions& o);
 
 // The commands, one function per file or family; main.cpp calls them all.
-void register_study_commands(Program& program);    // forward, vjp, purify, gradient
-void register_check_commands(Program& program);    // explain, compare, selftest
-void register_data_commands(Program& program);     // convert, inspect, train, version
+void register_study_commands(Program& program);  // forward, vjp, purify, gradient
+void register_check_commands(Program& program);  // explain, compare, selftest
+void register_data_commands(Program& program);   // convert, inspect, train, version
 void print_version(bool json);
 
 }  // namespace purescope

@@ -50,7 +50,8 @@ Trace read_trace(const std::string& path, bool& f64) {
     const bool numbered = space == 4 && t.name.find_first_not_of("0123456789") == 4;
     const size_t index = numbered ? std::stoul(t.name) : trace.size();
     if (index >= trace.size() || seen[index])
-      fail(kBadInput, "tensor " + printable(t.name) + " does not name a step", path, "compare with a file that `purescope forward --dump` wrote");
+      fail(kBadInput, "tensor " + printable(t.name) + " does not name a step", path,
+           "compare with a file that `purescope forward --dump` wrote");
     seen[index] = true;
     f64 = f64 && t.dtype == Dtype::F64;
     trace[index] = {t.name.substr(5), "", "", t.shape, std::vector<double>(t.count())};

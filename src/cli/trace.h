@@ -1,4 +1,5 @@
-// The outputs of all steps of one forward pass, as doubles: how float and double, or a program and a file, are compared in lockstep.
+// The outputs of all steps of one forward pass, as doubles: how float and double, or a program and a file, are compared
+// in lockstep.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -7,13 +8,14 @@
 namespace purescope {
 
 struct TraceStep {
-  std::string name, op, line;    // "down.0.block.0.conv1", "conv2d", "src/models/ddpm_unet.cpp:31"
-  std::vector<int64_t> shape;    // [n, c, h, w]
+  std::string name, op, line;  // "down.0.block.0.conv1", "conv2d", "src/models/ddpm_unet.cpp:31"
+  std::vector<int64_t> shape;  // [n, c, h, w]
   std::vector<double> values;
 };
 using Trace = std::vector<TraceStep>;
 
-// A trace file: one F32 or F64 tensor per step, "0007 NAME" for step 7 (the output of the step NAME), and arch in the metadata.
+// A trace file: one F32 or F64 tensor per step, "0007 NAME" for step 7 (the output of the step NAME), and arch in the
+// metadata.
 void write_trace(const std::string& path, const Trace& trace, const std::string& arch, bool f64);
 Trace read_trace(const std::string& path, bool& f64);
 

@@ -13,13 +13,21 @@ void print_version(bool json) {
 #endif
   const std::string compiler = "gcc " __VERSION__;
   if (json) {
-    print_out(JsonLine().add("program", "purescope").add("version", PURESCOPE_VERSION).add("build", build).add("compiler", compiler)
-                  .raw("real", json_array({json_quote("f32"), json_quote("f64")})).raw("math", json_array({json_quote("exact")}))
-                  .raw("devices", json_array({json_quote("cpu")})).add("images", image_decoder_names()).text() + "\n");
+    print_out(JsonLine()
+                  .add("program", "purescope")
+                  .add("version", PURESCOPE_VERSION)
+                  .add("build", build)
+                  .add("compiler", compiler)
+                  .raw("real", json_array({json_quote("f32"), json_quote("f64")}))
+                  .raw("math", json_array({json_quote("exact")}))
+                  .raw("devices", json_array({json_quote("cpu")}))
+                  .add("images", image_decoder_names())
+                  .text() +
+              "\n");
     return;
   }
-  print_out("purescope " PURESCOPE_VERSION "\nbuild    " + std::string(build) + ", " + compiler + "\nreal     f32, f64\nmath     exact\ndevices  cpu\nimages   " +
-            image_decoder_names() + "\n");
+  print_out("purescope " PURESCOPE_VERSION "\nbuild    " + std::string(build) + ", " + compiler +
+            "\nreal     f32, f64\nmath     exact\ndevices  cpu\nimages   " + image_decoder_names() + "\n");
 }
 
 }  // namespace purescope

@@ -29,10 +29,8 @@ struct FileNoise::Tensors {
     if (blocks) tail.insert(tail.begin(), info->shape.empty() ? 0 : info->shape[0]);
     if (info->shape != tail || (blocks && info->shape[0] <= index))
       fail(kBadInput, name + " does not fit", file.path(), "this purification needs shape " + wanted);
-    std::vector<double> values(info->count());
-    file.read(*info, values.data());
-    const double* from = values.data() + (blocks ? index * out.size() : 0);
-    for (size_t i = 0; i < out.size(); ++i) out.data[i] = static_cast<real>(from[i]);
+    const size_t skipped = blocks ? index * out.size() * (dtype_bits(info->dtype) / 8) : 0;
+    convert(info->dtype, static_cast<const char*>(file.data(*info)) + skipped, out.size(), out.data, file.path());
   }
 };
 

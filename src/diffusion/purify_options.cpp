@@ -10,9 +10,9 @@ namespace purescope {
 
 std::vector<int> reverse_indices(const PurifyOptions& o) {
   const int count = o.reverse_count();
-  if (o.t < 1 || o.t > kDiffusionSteps) fail(kUsage, "--t is " + std::to_string(o.t), "", "t* counts diffusion steps, 1 to 1000");
+  if (o.t < 1 || o.t > kDiffusionSteps) fail(kUsage, "--t is " + std::to_string(o.t), "--t", "t* counts diffusion steps, 1 to 1000");
   if (count < 1 || count > o.t || o.t % count != 0)
-    fail(kUsage, "--steps-reverse " + std::to_string(count) + " does not divide --t " + std::to_string(o.t), "",
+    fail(kUsage, "--steps-reverse " + std::to_string(count) + " does not divide --t " + std::to_string(o.t), "--steps-reverse",
          "choose a divisor of t*, for example " + std::to_string(o.t % 10 == 0 ? o.t / 10 : o.t));
   std::vector<int> indices;
   for (int k = 1; k <= count; ++k) indices.push_back(k * (o.t / count) - 1);

@@ -1,0 +1,148 @@
+// The gradient of the whole chain (classifier after 10 and after 100 reverse steps, clip on and off) against central
+// differences in double. A step across which a ReLU or a clip mask changes does not count and is printed.
+#include <gtest/gtest.h>
+
+#include "diffusion/chain.h"
+
+using namespace purescope;
+
+namespace {
+
+struct Bench {
+  Bench(const PurifyOptions& options)
+      : unet(formula_net(kTinyUnet)),
+        classifier(formula_net(kTinyWrn)),
+        chain(unet, classifier, options, 2),
+        stream({NoiseRng::Native, {}, false}),
+        noise(stream, 3, {5, 8}),
+        x(test_images(unet, {5, 8})) {}
+
+  // Loss at x0 + s * v with the masks of every clip and every ReLU of the classifier.
+  double loss(const std::vector<real>& x0, const std::vector<double>& v, double s, std::vector<bool>& mask) {
+    std::vector<real> moved = x0;
+    for (size_t i = 0; i < v.size(); ++i) moved[i] = static_cast<real>(x0[i] + s * v[i]);
+    ClipMasks clips(chain.purifier());
+    std::vector<bool> relus;
+    classifier.on_step = [&](int i) {
+      const Step& step = classifier.model().steps[i];
+      if (step.op != Op::Relu) return;
+      const View y = classifier.value(step.out);
+      for (size_t k = 0; k < y.size(); ++k) relus.push_back(y.data[k] > 0);
+    };
+    const double result = chain.forward(moved, {1, 4}, noise);
+    classifier.on_step = nullptr;
+    inside = std::count(clips.inside.begin(), clips.inside.end(), true);
+    clip_values = clips.inside.size();
+    mask = clips.inside;
+    mask.insert(mask.end(), relus.begin(), relus.end());
+    return result;
+  }
+
+  Net unet, classifier;
+  Chain chain;
+  NoiseStream stream;
+  KeyedNoise noise;
+  std::vector<real> x;
+  size_t inside = 0, clip_values = 0;
+};
+
+// Best relative error over h; 1e300 where every step crosses a kink.
+double best_error(Bench& b, const std::string& what, const std::vector<double>& v, double slope) {
+  double best = 1e300;
+  for (double h : {1e-4, 1e-5, 1e-6}) {
+    std::vector<bool> above, below;
+    const double difference = (b.loss(b.x, v, h, above) - b.loss(b.x, v, -h, below)) / (2 * h);
+    size_t changed = 0;
+    for (size_t i = 0; i < above.size(); ++i) changed += above[i] != below[i];
+    if (changed) {
+      std::printf("  %s: h = %.0e crosses %zu ReLU or clip masks and does not count\n", what.c_str(), h, changed);
+      continue;
+    }
+    EXPECT_NE(difference, slope) << "compared with itself";
+    const double error = std::abs(difference - slope) / std::abs(slope);
+    if (!(error >= best)) best = error;
+  }
+  return best;
+}
+
+void check(const std::string& what, const PurifyOptions& options, bool agrees = true) {
+  Bench b(options);
+  const double loss = b.chain.forward(b.x, {1, 4}, b.noise);
+  EXPECT_TRUE(std::isfinite(loss));
+  const std::vector<real> g = b.chain.backward();
+  const std::vector<double> gradient(g.begin(), g.end());
+  const double length = norm(gradient);
+  ASSERT_GT(length, 0);
+  std::vector<double> along = gradient;
+  for (double& v : along) v /= length;
+  const double first = best_error(b, what, along, length);
+  if (!agrees) {
+    EXPECT_GT(first, 1e-3) << what;
+    std::printf("%s: along the gradient %.1e, as it must be\n", what.c_str(), first);
+    return;
+  }
+  EXPECT_TRUE(first <= 1e-8) << what << ", along the gradient: " << first;
+  double worst = 0;
+  for (int k = 0; k < 3; ++k) {
+    std::vector<double> v = direction("direction " + std::to_string(k), gradient.size());
+    const double size = norm(v);
+    double slope = 0;
+    for (size_t i = 0; i < v.size(); ++i) { v[i] /= size; slope += v[i] * gradient[i]; }
+    const double error = best_error(b, what, v, slope);
+    EXPECT_TRUE(error <= 1e-6) << what << ", random direction " << k << ": " << error;
+    worst = std::max(worst, error);
+  }
+  if (options.clip == Clip::X0) {
+    EXPECT_GT(b.inside, 0u) << what;
+    EXPECT_LT(b.inside, b.clip_values) << what << ": the clip is never active";
+  }
+  // Control: a gradient with one image's part scaled by 1 + 1e-5 is seen.
+  double wrong = 0;
+  for (size_t i = 0; i < gradient.size(); ++i)
+    wrong += along[i] * gradient[i] * (i < gradient.size() / 2 ? 1 + 1e-5 : 1);
+  EXPECT_GT(best_error(b, what, along, wrong), 1e-8) << what;
+  std::printf("%s: along the gradient %.1e, random directions %.1e; %zu of %zu predictions clipped\n", what.c_str(),
+              first, worst, b.clip_values - b.inside, b.clip_values);
+}
+
+PurifyOptions options_of(const std::string& sampler, int t, int steps, Clip clip) {
+  PurifyOptions o;
+  o.t = t;
+  o.steps_reverse = steps;
+  parse_sampler(sampler, o);
+  o.clip = clip;
+  return o;
+}
+
+}  // namespace
+
+TEST(ChainGradient, TenSteps) {
+  PURESCOPE_NEEDS_DOUBLE();
+  check("10 steps, clip", options_of("ddpm", 10, 0, Clip::X0));
+  check("10 steps, no clip", options_of("ddpm", 10, 0, Clip::None));
+}
+
+TEST(ChainGradient, HundredSteps) {
+  PURESCOPE_NEEDS_DOUBLE();
+  check("100 steps, clip", options_of("ddpm", 100, 0, Clip::X0));
+  check("100 steps, no clip", options_of("ddpm", 100, 0, Clip::None));
+}
+
+TEST(ChainGradient, OtherSamplers) {
+  PURESCOPE_NEEDS_DOUBLE();
+  PurifyOptions steps = options_of("ddpm", 20, 10, Clip::X0);
+  steps.forward = ForwardKind::Steps;
+  check("single forward steps, respaced", steps);
+  PurifyOptions reverse = options_of("reverse", 10, 0, Clip::X0);
+  reverse.scale = InputScale::SqrtAbar;
+  check("reverse only, scaled", reverse);
+  check("ddim, no clip", options_of("ddim", 50, 10, Clip::None));
+  check("eta 0.7, no clip", options_of("eta:0.7", 50, 10, Clip::None));
+  check("eta 1, clip", options_of("eta:1", 50, 10, Clip::X0));
+}
+
+// Negative control: the straight-through gradient is another one on purpose.
+TEST(ChainGradient, StraightThroughDisagreesWithDifferences) {
+  PURESCOPE_NEEDS_DOUBLE();
+  check("straight-through", options_of("ddpm", 10, 0, Clip::StraightThrough), false);
+}
