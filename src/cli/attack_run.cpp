@@ -127,8 +127,9 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
     p.steps_reverse = o.run.steps_reverse;
     purification.push_back(json_quote(describe(p)));
   }
-  std::vector<std::string> decoders;
-  d.sections = {{"command_line", json_quote(o.command_line)}, {"purifier", JsonLine().add("file", o.purifier.weights).add("arch", purifier_arch).text()},
+  std::vector<std::string> words;
+  for (const std::string& w : o.command_line) words.push_back(json_quote(w));
+  d.sections = {{"command_line", json_array(words)}, {"purifier", JsonLine().add("file", o.purifier.weights).add("arch", purifier_arch).text()},
                 {"classifier", JsonLine().add("file", o.classifier.weights).add("arch", classifier_arch).text()},
                 {"data", JsonLine().add("description", data.description).add("decoders", image_decoder_names()).text()},
                 {"purification", json_array(purification)}, {"device", JsonLine().add("kind", "cpu").add("threads", thread_count()).text()}};

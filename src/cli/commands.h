@@ -16,6 +16,7 @@
   int run_gradient(const PurifyRunOptions& options);      \
   int run_explain(const ExplainOptions& options);         \
   int run_convert(const ConvertOptions& options);         \
+  int run_attack(const AttackOptions& options);           \
   Trace trace_for_compare(const CompareOptions& options); \
   std::vector<SelftestNumbers> selftest_numbers();        \
   std::vector<SelftestRow> selftest_checks();

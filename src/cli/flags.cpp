@@ -166,7 +166,7 @@ struct Program::State {
       "purescope"};
   std::deque<Command> commands;
   std::string config;
-  std::vector<std::function<void(const std::string&)>> line_users;
+  std::vector<std::function<void(const std::vector<std::string>&)>> line_users;
   std::vector<std::string> names() const {
     std::vector<std::string> list;
     for (const Command& c : commands) list.push_back(c.state_->app->get_name());
@@ -251,7 +251,7 @@ void Program::State::set_options(Command& command) {
   }
 }
 
-void Program::on_line(std::function<void(const std::string&)> use) { state_->line_users.push_back(std::move(use)); }
+void Program::on_line(std::function<void(const std::vector<std::string>&)> use) { state_->line_users.push_back(std::move(use)); }
 
 int Program::run(int argc, char** argv) {
   State& s = *state_;
@@ -277,9 +277,9 @@ int Program::run(int argc, char** argv) {
   }
   if (!command) fail(kUsage, "no command", "the command line", "`purescope --help` lists the commands");
   s.set_options(*command);
-  std::string line = "purescope";
-  for (int i = 1; i < argc; ++i) line += " " + std::string(argv[i]);
-  for (const auto& use : s.line_users) use(line);
+  std::vector<std::string> words = {"purescope"};
+  words.insert(words.end(), argv + 1, argv + argc);
+  for (const auto& use : s.line_users) use(words);
   return command->state_->run();
 }
 

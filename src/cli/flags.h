@@ -54,7 +54,7 @@ class Program {
   Command& add(const std::string& name, const std::string& group, const std::string& summary,
                const std::vector<std::string>& examples, std::function<int()> run);
   // `use` is told the whole command line, before any command runs.
-  void on_line(std::function<void(const std::string&)> use);
+  void on_line(std::function<void(const std::vector<std::string>& words)> use);
   // Parses and runs. Throws Error 2 on wrong usage.
   int run(int argc, char** argv);
 

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
       return kOk;
     }
     Program program;
+    register_attack_commands(program);
     register_study_commands(program);
     register_check_commands(program);
     register_data_commands(program);

@@ -97,7 +97,8 @@ struct AttackOptions {
   int batch = 0;                     // 0: 8 images, fewer for large networks
   std::string out;                   // run directory; empty: runs/KIND-HASH8
   bool resume = false, repair = false, force_mixed = false, save_adv = false;
-  std::string command_line;          // recorded in the header, so that `verify` can repeat it
+  bool only_fixed = false, only_free = false, transfer = false;   // --fix-random, --no-fix-random, --test-seed given
+  std::vector<std::string> command_line;   // recorded in the header, so that `verify` can repeat it
   std::string verify_run;            // not empty: compare with the records of this run instead of writing one
   int sample = 3;                    // images to compute again for verify
 };

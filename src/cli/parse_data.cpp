@@ -87,7 +87,10 @@ void register_train(Program& program) {
   c.integer("--save-every", "steps between states (default 500)", t.save_every, 1, INT64_MAX);
   c.flag("--resume", "continue from FILE.state", t.resume);
   add_common_flags(c, o->common);
-  program.on_line([o](const std::string& line) { o->train.command = line; });
+  program.on_line([o](const std::vector<std::string>& words) {
+    o->train.command.clear();
+    for (const std::string& w : words) o->train.command += (o->train.command.empty() ? "" : " ") + w;
+  });
 }
 
 void register_version(Program& program) {

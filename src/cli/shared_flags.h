@@ -28,6 +28,7 @@ void apply(const CommonOptions& o);
 // The commands, one function per file or family; main.cpp calls them all.
 void register_study_commands(Program& program);  // forward, vjp, purify, gradient
 void register_check_commands(Program& program);  // explain, compare, selftest
+void register_attack_commands(Program& program);   // attack, cr, predict, verify
 void register_data_commands(Program& program);   // convert, inspect, train, version
 void print_version(bool json);
 
