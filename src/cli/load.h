@@ -56,7 +56,7 @@ class NoisePart : public NoiseSource {
  public:
   NoisePart(NoiseSource& whole, int total) : whole_(whole), total_(total) {}
   void set_first(int first) { first_ = first; }
-  void forward(int t, View out) override;
+  void forward(ForwardKind kind, int t, View out) override;
   void reverse(int order, int t, View out) override;
 
  private:

@@ -82,6 +82,7 @@ void register_train(Program& program) {
              t.t_max = static_cast<int>(parse_int(text, flag, 1, 1000));
            });
   c.choice("--augment", "default none", {"none", "flip", "crop-flip"}, t.augment);
+  c.fraction("--noise-augment", "classifier: normal noise of a deviation up to this on every training image (default 0)", t.noise_augment);
   c.integer("--seed", "default 0", t.seed, 0, INT64_MAX);
   c.text("--init", "FILE", "start from these weights", t.init);
   c.integer("--save-every", "steps between states (default 500)", t.save_every, 1, INT64_MAX);

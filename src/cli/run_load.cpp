@@ -206,9 +206,9 @@ int kept_steps(const std::string& memory, const Model& unet, int batch, int step
   return fit <= 1 ? 0 : static_cast<int>(std::min<uint64_t>(fit - 1, steps));
 }
 
-void NoisePart::forward(int t, View out) {
+void NoisePart::forward(ForwardKind kind, int t, View out) {
   Buffer all(total_, out.c, out.h, out.w);
-  whole_.forward(t, all.view());
+  whole_.forward(kind, t, all.view());
   std::copy_n(all.view().image(first_), out.size(), out.data);
 }
 

@@ -24,30 +24,13 @@ int one_t(const PurifyFlags& f) {
   return f.t[0];
 }
 
-// One jump takes noise.forward [n, c, h, w], single steps [t, n, c, h, w] (either where t* = 1). A file of the other
-// kind would be read as something it is not: exit 65.
-void check_noise_file(const std::string& path, const PurifyOptions& o) {
-  const Safetensors file(path);
-  const TensorInfo* info = file.find("noise.forward");
-  if (o.forward == ForwardKind::None || !info || o.t == 1) return;
-  const bool steps = o.forward == ForwardKind::Steps;
-  if (info->shape.size() != (steps ? 5 : 4))
-    fail(kBadInput,
-         "noise.forward has shape " + shape_text(info->shape) + ", expected " +
-             (steps ? "[t, n, c, h, w]" : "[n, c, h, w]"),
-         path,
-         steps ? "use --forward jump, or noise recorded with --forward steps"
-               : "use --forward steps, or noise recorded with --forward jump");
-}
-
 // The noise of a run over `total` images: a file, keyed streams, or either with a record of what was drawn.
 class RunNoise {
  public:
-  RunNoise(const NoiseFlags& f, const PurifyOptions& options, int total) : flags_(f), stream_(f.mode), total_(total) {
+  RunNoise(const NoiseFlags& f, int total) : flags_(f), stream_(f.mode), total_(total) {
     if (f.seeds.size() != 1)
       fail(kUsage, "--seed holds " + std::to_string(f.seeds.size()) + " values", "--seed",
            "this command takes one seed");
-    if (!f.file.empty()) check_noise_file(f.file, options);
     if (!f.file.empty())
       whole_ = std::make_unique<FileNoise>(f.file);
     else if (!f.export_to.empty())
@@ -226,7 +209,7 @@ int run_purify(const PurifyRunOptions& o) {
   Chain chain(o, false);
   const View u = chain.u.view();
   check_picture_output(o.output, chain.u);
-  RunNoise noise(o.noise, chain.options, u.n);
+  RunNoise noise(o.noise, u.n);
   announce(o, chain.options);
   for (int first = 0; first < u.n; first += chain.batch) {
     const int count = std::min(chain.batch, u.n - first);
@@ -247,7 +230,7 @@ int run_gradient(const PurifyRunOptions& o) {
   Chain chain(o, true);
   const View u = chain.u.view();
   Loss loss(o, u, chain.batch);
-  RunNoise noise(o.noise, chain.options, u.n);
+  RunNoise noise(o.noise, u.n);
   announce(o, chain.options);
   Buffer purified(u.n, u.c, u.h, u.w);
   for (int first = 0; first < u.n; first += chain.batch) {

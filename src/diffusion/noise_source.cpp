@@ -37,23 +37,21 @@ struct FileNoise::Tensors {
 FileNoise::FileNoise(const std::string& path) : tensors_(std::make_unique<Tensors>(path)) {}
 FileNoise::~FileNoise() = default;
 
-void FileNoise::forward(int t, View out) {
-  const TensorInfo* info = tensors_->file.find("noise.forward");
-  tensors_->read("noise.forward", t, info && info->shape.size() == 5, out);
-}
+void FileNoise::forward(ForwardKind kind, int t, View out) { tensors_->read("noise.forward", t, kind == ForwardKind::Steps, out); }
 
 void FileNoise::reverse(int order, int, View out) { tensors_->read("noise.reverse", order, true, out); }
 
-RecordedNoise::Draw RecordedNoise::copy(int t, View v) { return {t, v, std::vector<float>(v.data, v.data + v.size())}; }
+RecordedNoise::Draw RecordedNoise::copy(View v) { return {v, std::vector<float>(v.data, v.data + v.size())}; }
 
-void RecordedNoise::forward(int t, View out) {
-  source_.forward(t, out);
-  forward_.push_back(copy(t, out));
+void RecordedNoise::forward(ForwardKind kind, int t, View out) {
+  source_.forward(kind, t, out);
+  steps_ = kind == ForwardKind::Steps;
+  forward_.push_back(copy(out));
 }
 
 void RecordedNoise::reverse(int order, int t, View out) {
   source_.reverse(order, t, out);
-  reverse_.push_back(copy(t, out));
+  reverse_.push_back(copy(out));
 }
 
 void RecordedNoise::write(const std::string& path) const {
@@ -64,7 +62,7 @@ void RecordedNoise::write(const std::string& path) const {
   for (const Draw& d : reverse_) reverse.insert(reverse.end(), d.values.begin(), d.values.end());
   if (!forward_.empty()) {
     std::vector<int64_t> s = shape(forward_[0].shape);
-    if (forward_.size() > 1) s.insert(s.begin(), forward_.size());
+    if (steps_) s.insert(s.begin(), forward_.size());
     tensors.push_back({"noise.forward", Dtype::F32, s, forward.data()});
   }
   if (!reverse_.empty()) {

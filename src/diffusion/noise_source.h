@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "diffusion/purify_options.h"
 #include "rng/noise.h"
 
 namespace purescope {
@@ -14,7 +15,8 @@ inline namespace PURESCOPE_REAL_NS {
 class NoiseSource {
  public:
   virtual ~NoiseSource() = default;
-  virtual void forward(int t, View out) = 0;                    // noise of forward step t (jump: t = t* - 1)
+  // Noise of forward step t, or (kind Jump) of the one jump to t = t* - 1.
+  virtual void forward(ForwardKind kind, int t, View out) = 0;
   virtual void reverse(int order, int t, View out) = 0;         // noise of the order-th reverse step executed, at network index t
 };
 
@@ -24,7 +26,7 @@ class KeyedNoise : public NoiseSource {
   KeyedNoise(const NoiseStream& stream, int64_t seed, std::vector<int64_t> images, uint64_t draw = 0, int t_base = 0)
       : stream_(stream), seed_(seed), images_(std::move(images)), draw_(draw), t_base_(t_base) {}
   void set_draw(uint64_t draw) { draw_ = draw; }
-  void forward(int t, View out) override { fill(Phase::Forward, t, out); }
+  void forward(ForwardKind, int t, View out) override { fill(Phase::Forward, t, out); }
   void reverse(int, int t, View out) override { fill(Phase::Reverse, t, out); }
 
  private:
@@ -36,13 +38,13 @@ class KeyedNoise : public NoiseSource {
   int t_base_;
 };
 
-// noise.forward [n,3,h,w] (or [t,n,3,h,w]) and noise.reverse [k,n,3,h,w] in execution order, from a safetensors file. What a sampler does
+// noise.forward [n,3,h,w] for a jump, [t,n,3,h,w] for single steps and noise.reverse [k,n,3,h,w] in execution order, from a safetensors file. What a sampler does
 // not use may be absent; k may exceed the steps taken. Missing or mis-shaped: exit 65.
 class FileNoise : public NoiseSource {
  public:
   explicit FileNoise(const std::string& path);
   ~FileNoise() override;
-  void forward(int t, View out) override;
+  void forward(ForwardKind kind, int t, View out) override;
   void reverse(int order, int t, View out) override;
 
  private:
@@ -54,15 +56,16 @@ class FileNoise : public NoiseSource {
 class RecordedNoise : public NoiseSource {
  public:
   explicit RecordedNoise(NoiseSource& source) : source_(source) {}
-  void forward(int t, View out) override;
+  void forward(ForwardKind kind, int t, View out) override;
   void reverse(int order, int t, View out) override;
   void write(const std::string& path) const;
 
  private:
-  struct Draw { int t; View shape; std::vector<float> values; };
-  static Draw copy(int t, View v);
+  struct Draw { View shape; std::vector<float> values; };
+  static Draw copy(View v);
   NoiseSource& source_;
   std::vector<Draw> forward_, reverse_;
+  bool steps_ = false;
 };
 
 }  // namespace PURESCOPE_REAL_NS

@@ -43,7 +43,7 @@ void Purifier::add_forward_noise(View u, NoiseSource& noise) {
       return;
     case ForwardKind::Jump:
       forward_scale_ = std::sqrt(schedule_.abar[last]);
-      noise.forward(last, e);
+      noise.forward(options_.forward, last, e);
       affine_forward(forward_scale_, u, std::sqrt(1 - schedule_.abar[last]), e, 0, x);
       return;
     case ForwardKind::Steps:
@@ -51,7 +51,7 @@ void Purifier::add_forward_noise(View u, NoiseSource& noise) {
       copy_forward(u, x);
       for (int k = 0; k <= last; ++k) {
         const double keep = std::sqrt(1 - schedule_.beta[k]);
-        noise.forward(k, e);
+        noise.forward(options_.forward, k, e);
         affine_forward(keep, x, std::sqrt(schedule_.beta[k]), e, 0, x);
         forward_scale_ *= keep;
       }

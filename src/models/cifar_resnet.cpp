@@ -6,8 +6,8 @@ namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
 Model cifar_resnet(const CifarResnetConfig& c) {
-  if ((c.depth - 2) % 6 != 0 || c.depth < 8 || c.size % 4 != 0 || c.width % 2 != 0)
-    fail(kUsage, "cifar-resnet: depth must be 6 n + 2 (8, 14, 20, 32, ...), width even, size a multiple of 4", "cifar-resnet", "for example cifar-resnet-20");
+  if ((c.depth - 2) % 6 != 0 || c.depth < 8 || c.size < 4 || c.width % 2 != 0)
+    fail(kUsage, "cifar-resnet: depth must be 6 n + 2 (8, 14, 20, 32, ...), width even, size at least 4", "cifar-resnet", "for example cifar-resnet-20");
   Builder b("cifar-resnet:depth=" + std::to_string(c.depth) + (c.width == 16 ? "" : ",width=" + std::to_string(c.width)) +
             (c.classes == 10 ? "" : ",classes=" + std::to_string(c.classes)) + (c.size == 32 ? "" : ",size=" + std::to_string(c.size)));
   b.ignore("num_batches_tracked");

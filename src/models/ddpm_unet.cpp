@@ -54,9 +54,16 @@ struct Unet {
 
 Model ddpm_unet(const DdpmUnetConfig& c) {
   const int levels = static_cast<int>(c.mult.size());
-  if (levels < 1 || c.size % (1 << (levels - 1)) != 0 || c.ch % 2 != 0 || c.blocks < 1)
-    fail(kUsage, "a U-Net with " + std::to_string(levels) + " levels needs an even ch and a size divisible by " + std::to_string(1 << (levels - 1)),
+  if (levels < 1 || levels > 8 || c.size % (1 << (levels - 1)) != 0 || c.ch % 2 != 0 || c.ch < 4 || c.blocks < 1)
+    fail(kUsage, "a U-Net with " + std::to_string(levels) + " levels needs an even ch of at least 4 and a size divisible by " + std::to_string(1 << (levels - 1)),
          "ddpm-unet", "for example ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16");
+  for (int at : c.attn) {
+    bool level = false;
+    for (int k = 0; k < levels; ++k) level = level || c.size >> k == at;
+    if (!level)
+      fail(kUsage, "attn=" + std::to_string(at) + " is not a resolution of this network", "ddpm-unet with size=" + std::to_string(c.size),
+           "attention stands at " + std::to_string(c.size) + " or a halving of it that a level has");
+  }
   Builder b("ddpm-unet:ch=" + std::to_string(c.ch) + ",mult=" + join(c.mult) + ",blocks=" + std::to_string(c.blocks) +
             (c.attn.empty() ? "" : ",attn=" + join(c.attn)) + ",size=" + std::to_string(c.size) +
             (c.groups == 32 ? "" : ",groups=" + std::to_string(c.groups)));

@@ -18,7 +18,14 @@ void Net::plan(int batch, Mode mode, bool keep_everything) {
   keep_everything = true;  // debug builds keep every value, so that any of them can be printed afterwards
 #endif
   plan_ = make_plan(model_, batch, mode, keep_everything);
-  if (arena_.size() < plan_.arena) { arena_ = Buffer(); arena_ = Buffer(plan_.arena); }
+  bool fresh = arena_.size() < plan_.arena;
+#ifdef PURESCOPE_DEBUG
+  fresh = true;  // the red zones of the new plan must hold NaN
+#endif
+  if (fresh) {
+    arena_ = Buffer();
+    arena_ = Buffer(plan_.arena);
+  }
   if (mode == Mode::Training && !grads_) grads_ = std::make_unique<Params>(model_);
   base_ = arena_.data();
   batch_ = batch;

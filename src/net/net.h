@@ -25,7 +25,7 @@ class Net {
 
   View input() const { return value(model_.input); }     // [n, c, h, w], written by the caller before forward()
   void set_time(double t);                                // the same t for all images (networks without a time input ignore it)
-  View time() const { return value(model_.time); }       // [n, 1]
+  View time() const { return value(model_.time); }       // [n, 1]; to be written before every forward(), its memory is lent out
   View output() const { return value(model_.output); }   // valid from forward() to backward()
   View output_grad() const { return grad(model_.output); }  // written by the caller after forward(), before backward()
   View input_grad() const { return grad(model_.input); } // valid after backward()

@@ -19,6 +19,7 @@ struct TrainOptions {
   double weight_decay = 0;
   int t_max = 1000;              // ddpm: t is uniform in 0 .. t_max - 1
   std::string augment = "none";  // none | flip | crop-flip (4 pixels of zero padding)
+  double noise_augment = 0;      // classifier: normal noise with a deviation uniform in 0 .. this ([0,1] units), new for every image
   int64_t seed = 0;
   std::string out;               // weights (safetensors); the state is OUT.state
   std::string init;              // start from these weights (fine-tuning)

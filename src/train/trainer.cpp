@@ -90,7 +90,7 @@ constexpr Dtype kStateDtype = sizeof(real) == 8 ? Dtype::F64 : Dtype::F32;
 std::string fingerprint(const TrainOptions& o, const Model& model, const Dataset& data) {
   return o.what + " " + model.arch + " data=" + data.sha256 + " steps=" + std::to_string(o.steps) + " batch=" + std::to_string(o.batch) +
          " lr=" + number(o.lr) + " ema=" + number(o.ema) + " decay=" + number(o.weight_decay) + " t_max=" + std::to_string(o.t_max) +
-         " augment=" + o.augment + " seed=" + std::to_string(o.seed) + " init=" + o.init + (sizeof(real) == 8 ? " f64" : " f32");
+         " augment=" + o.augment + " noise=" + number(o.noise_augment) + " seed=" + std::to_string(o.seed) + " init=" + o.init + (sizeof(real) == 8 ? " f64" : " f32");
 }
 
 void save_state(const State& s, const Model& model, const std::string& path, const std::string& print) {
@@ -127,7 +127,7 @@ class Task {
 
   // `step` keys the noise; backward = false gives the loss alone.
   double run(int64_t step, View images, const std::vector<int>& labels, bool backward) {
-    return o_.what == "ddpm" ? ddpm(step, images, backward) : classifier(images, labels, backward);
+    return o_.what == "ddpm" ? ddpm(step, images, backward) : classifier(step, images, labels, backward);
   }
   int correct() const { return correct_; }
 
@@ -158,8 +158,17 @@ class Task {
   }
 
   // Mean cross-entropy over the batch.
-  double classifier(View images, const std::vector<int>& labels, bool backward) {
-    copy_forward(images, net_.input());
+  double classifier(int64_t step, View images, const std::vector<int>& labels, bool backward) {
+    const View x = net_.input();
+    copy_forward(images, x);
+    if (backward && o_.noise_augment > 0)
+      parallel_for(x.n, [&](int n) {
+        std::vector<float> noise(x.image_size());
+        const TrainKey key{.step = step, .image = n, .purpose = TrainPurpose::Noise};
+        stream_.normal(key, noise.data(), noise.size());
+        const double sigma = o_.noise_augment * stream_.uniform({.step = step, .image = n, .purpose = TrainPurpose::Other});
+        for (size_t i = 0; i < noise.size(); ++i) x.image(n)[i] += static_cast<real>(sigma * noise[i]);
+      });
     net_.forward();
     const View z = net_.output();
     Buffer losses(z.n, 1, 1, 1);
@@ -219,6 +228,7 @@ std::map<std::string, std::string> metadata(const TrainOptions& o, const Model& 
       {"arch", model.arch}, {"kind", o.what}, {"data", o.data}, {"data_sha256", data.sha256}, {"seed", std::to_string(o.seed)},
       {"steps", std::to_string(s.step)}, {"batch", std::to_string(o.batch)}, {"final_loss", number(s.last_loss)}, {"command", o.command}};
   if (o.what == "ddpm") m["t_max"] = std::to_string(o.t_max);
+  if (o.noise_augment > 0) m["noise_augment"] = number(o.noise_augment);
   if (!held_out.empty()) m["held_out"] = held_out;
   return m;
 }

@@ -148,7 +148,7 @@ TEST(Noise, KeyedNoiseKnowsNoBatch) {
   const View batch{all.data(), 4, 3, 2, 2}, alone{one.data(), 1, 3, 2, 2};
   KeyedNoise four(kStream, 5, {9, 2, 7, 2});
   auto fill = [&](NoiseSource& source, bool forward, int t, View out) {
-    forward ? source.forward(t, out) : source.reverse(99 - t, t, out);
+    forward ? source.forward(ForwardKind::Jump, t, out) : source.reverse(99 - t, t, out);
   };
   for (bool forward : {true, false})
     for (int t : {0, 3, 99}) {
@@ -261,4 +261,27 @@ TEST(Noise, FilesThatDoNotFitExit65) {
   EXPECT_EQ(code(with(5)), kBadInput);
   std::filesystem::remove(folder / "noise.safetensors");
   EXPECT_EQ(code(with(5)), kMissingInput);
+}
+
+// One draw for a jump is no noise for single steps, and noise of single steps is none for a jump.
+TEST(Noise, FormsOfForwardNoiseAreNotMixedUp) {
+  const ScratchFolder folder;
+  const std::vector<float> values(5 * 2 * 3 * 8 * 8, 0.25f);
+  auto code = [&](std::vector<int64_t> shape, ForwardKind kind) {
+    const std::string path = folder / "noise.safetensors";
+    write_safetensors(path, {{"noise.forward", Dtype::F32, shape, values.data()}}, {});
+    return exit_code_of([&] {
+      PurifyOptions o = with(5, 0, "ddim");
+      o.forward = kind;
+      Net unet = formula_net(kTinyUnet);
+      Purifier purifier(unet, o, 2, false);
+      std::vector<real> u = test_images(unet, {1, 2});
+      FileNoise noise(path);
+      purifier.forward(shaped(u, unet.input()), noise);
+    });
+  };
+  EXPECT_EQ(code({2, 3, 8, 8}, ForwardKind::Jump), 0);
+  EXPECT_EQ(code({5, 2, 3, 8, 8}, ForwardKind::Steps), 0);
+  EXPECT_EQ(code({2, 3, 8, 8}, ForwardKind::Steps), kBadInput);
+  EXPECT_EQ(code({5, 2, 3, 8, 8}, ForwardKind::Jump), kBadInput);
 }

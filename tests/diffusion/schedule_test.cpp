@@ -226,3 +226,12 @@ TEST(PurifyOptions, DescribeSaysEverything) {
   says(o, {"forward none", "sqrt(abar)", "fixedsmall", "clip none", "abar[9] = 0.998105"});
   says(sampler("eta:0.5", 10), {"eta 0.5"});
 }
+
+TEST(PurifyOptions, ErrorsNameTheirPlace) {
+  for (auto [t, n] : {std::pair{0, 0}, {100, 3}}) {
+    try {
+      reverse_indices(with(t, n));
+      FAIL() << t << " " << n;
+    } catch (const Error& e) { EXPECT_FALSE(e.where.empty()) << e.what(); }
+  }
+}

@@ -158,3 +158,10 @@ TEST(Zoo, BadArchitecturesExit2WithASuggestion) {
   }
   EXPECT_EQ(exit_code_of([] { make_model("wrn:depth=10,widen=1"); }), 0);  // a good one passes
 }
+
+// An even ch of 2 makes the divisor of the time embedding, ch / 2 - 1, zero: the output would be NaN.
+TEST(Zoo, ArchitecturesThatCannotWorkExit2) {
+  EXPECT_EQ(exit_code_of([] { make_model("ddpm-unet:ch=2,mult=1,blocks=1,size=4,groups=2"); }), kUsage);
+  // No level of this network has resolution 7 (it has 8 and 4): the attention asked for would silently not be there.
+  EXPECT_EQ(exit_code_of([] { make_model("ddpm-unet:ch=8,mult=1-2,blocks=1,attn=7,size=8,groups=4"); }), kUsage);
+}
