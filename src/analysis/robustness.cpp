@@ -66,9 +66,20 @@ std::vector<AttackRecord> Robustness::attack(const Setting& s, View x, const std
   };
   const PgdResult result = pgd(*target_, x, labels.data(), std::vector<double>(x.n, s.eps), options_.pgd, stream_, s.seed, ids, step_noise, checkpoint, stop);
   if (result.stopped) return {};
-  Buffer anchors(x.n, x.c, x.h, x.w);
-  const std::vector<CompressionRate> rates = compression(s.t, s.seed, s.eps, x, ids, anchors.view());
-  return score(s, x, labels, ids, result, rates, anchors.view());
+  const Measured& m = measured(s, x, ids);
+  return score(s, x, labels, ids, result, m.rates, m.anchors.view());
+}
+
+// The compression rate of a batch does not depend on the attack: measured once per (t, seed, eps) and kept for the next kind of randomness.
+const Robustness::Measured& Robustness::measured(const Setting& s, View x, const std::vector<int64_t>& ids) {
+  if (s.t != measured_at_.t || s.seed != measured_at_.seed || s.eps != measured_at_.eps) measured_.clear();
+  measured_at_ = s;
+  const auto [entry, fresh] = measured_.try_emplace(ids);
+  if (fresh) {
+    entry->second.anchors = Buffer(x.n, x.c, x.h, x.w);
+    entry->second.rates = compression(s.t, s.seed, s.eps, x, ids, entry->second.anchors.view());
+  }
+  return entry->second;
 }
 
 // The harness, not the attack, decides success: one more pass under the test noise.

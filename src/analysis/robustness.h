@@ -1,6 +1,7 @@
 // The main job: one image (or a small batch) through purifier and classifier, measured and attacked.
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,9 @@ class Robustness {
   std::vector<CompressionRate> compression(int t, int64_t seed, double eps, View x, const std::vector<int64_t>& ids, View anchors);
 
  private:
+  struct Measured { std::vector<CompressionRate> rates; Buffer anchors; };
   void select(int t);
+  const Measured& measured(const Setting& setting, View x, const std::vector<int64_t>& ids);
   std::vector<AttackRecord> score(const Setting& setting, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
                                   const PgdResult& result, const std::vector<CompressionRate>& rates, View anchors);
   Net* unet_;
@@ -42,6 +45,8 @@ class Robustness {
   int batch_;
   size_t memory_reals_;
   int current_t_ = -1;
+  Setting measured_at_;
+  std::map<std::vector<int64_t>, Measured> measured_;   // by the ids of a batch
   std::unique_ptr<Defended> base_, target_;
 };
 

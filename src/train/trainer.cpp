@@ -12,6 +12,7 @@
 #include "core/parallel.h"
 #include "data/dataset.h"
 #include "diffusion/schedule.h"
+#include "io/progress.h"
 #include "io/safetensors.h"
 #include "io/signals.h"
 #include "models/zoo.h"
@@ -80,7 +81,9 @@ struct State {
   std::shared_ptr<Params> params;
   Params m, v, average;
   int64_t step = 0;
-  double last_loss = 0;
+  double last_loss = 0;                     // mean over the last report window
+  double window = 0;                        // sum of the losses since the last report
+  int64_t in_window = 0;
   explicit State(const Model& model) : params(std::make_shared<Params>(model)), m(model), v(model), average(model) {}
 };
 
@@ -99,7 +102,8 @@ void save_state(const State& s, const Model& model, const std::string& path, con
   for (auto [prefix, params] : parts)
     for (size_t i = 0; i < model.params.size(); ++i)
       tensors.push_back({prefix + model.params[i].key, kStateDtype, model.params[i].shape, params->view(static_cast<int>(i)).data});
-  write_safetensors(path, tensors, {{"step", std::to_string(s.step)}, {"run", print}, {"loss", number(s.last_loss)}});
+  write_safetensors(path, tensors, {{"step", std::to_string(s.step)}, {"run", print}, {"loss", number(s.last_loss)},
+                                {"window", number(s.window)}, {"in_window", std::to_string(s.in_window)}});
 }
 
 void load_state(State& s, const Model& model, const std::string& path, const std::string& print) {
@@ -118,6 +122,8 @@ void load_state(State& s, const Model& model, const std::string& path, const std
     }
   s.step = std::stoll(file.metadata().at("step"));
   s.last_loss = std::stod(file.metadata().at("loss"));
+  s.window = std::stod(file.metadata().at("window"));
+  s.in_window = std::stoll(file.metadata().at("in_window"));
 }
 
 // One kind of training: fills the net's input, runs it, and leaves the gradients of the mean loss. Returns the loss.
@@ -248,79 +254,117 @@ void check_options(const TrainOptions& o, const Model& model, const Dataset& dat
     fail(kCannotCreate, "the output exists", o.out, "choose another --out, remove it, or continue with --resume");
 }
 
+// One training run: the loop and what it prints and saves.
+class Run {
+ public:
+  Run(const TrainOptions& o, const Model& model, const Dataset& data, const Dataset& held_out)
+      : o_(o), model_(model), data_(data), held_out_(held_out), print_(fingerprint(o, model, data)), state_path_(o.out + ".state"), state_(model),
+        net_(model, state_.params), task_(o, net_), batches_(o, data), images_(o.batch, data.channels, data.height, data.width), labels_(o.batch) {
+    start();
+    net_.plan(o.batch, Mode::Training);
+    adam_.weight_decay = o.weight_decay;
+    fprintf(stderr, "train %s: %s, %lld parameters, %d images, arena %.1f MB, %lld steps of %d\n", o.what.c_str(), model.arch.c_str(),
+            static_cast<long long>(model.parameter_count()), data.count(), net_.current_plan().arena * sizeof(real) / 1e6,
+            static_cast<long long>(o.steps), o.batch);
+  }
+
+  int run() {
+    const int64_t first = state_.step;
+    const auto begin = std::chrono::steady_clock::now();
+    while (state_.step < o_.steps && !stop_requested()) {
+      one_step();
+      if (state_.step % 100 == 0 || state_.step == o_.steps) {
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        report(seconds / (state_.step - first));
+      }
+      if (state_.step % o_.save_every == 0 && state_.step < o_.steps) {
+        save_state(state_, model_, state_path_, print_);
+        if (held_out_.count()) fprintf(stderr, "step %lld %s (averaged weights)\n", static_cast<long long>(state_.step), held_out().c_str());
+      }
+    }
+    return state_.step < o_.steps ? stopped() : finished();
+  }
+
+ private:
+  // Where the weights come from: the saved state, given weights, or fresh ones.
+  void start() {
+    if (o_.resume) {
+      load_state(state_, model_, state_path_, print_);
+      return;
+    }
+    if (o_.init.empty()) {
+      initialise(model_, o_.seed, *state_.params);
+    } else {
+      const auto given = Params::load(model_, o_.init, true);
+      for (int i = 0; i < given->count(); ++i) std::copy_n(given->view(i).data, given->view(i).size(), state_.params->view(i).data);
+    }
+    ema_step(0, model_, *state_.params, state_.average);
+  }
+
+  void one_step() {
+    batches_.load(state_.step, images_.view(), labels_);
+    net_.grads().fill_zero();
+    const double loss = task_.run(state_.step, images_.view(), labels_, true);
+    norm_ = adam_step(adam_, model_, state_.step + 1, learning_rate(o_, state_.step), net_.grads(), state_.m, state_.v, *state_.params);
+    if (!std::isfinite(loss) || !std::isfinite(norm_))
+      fail(kBadInput, "the loss is not finite at step " + std::to_string(state_.step), o_.out, "lower --lr; the last saved state is " + state_path_);
+    ema_step(std::min(o_.ema, (1.0 + state_.step) / (10.0 + state_.step)), model_, *state_.params, state_.average);
+    ++state_.step;
+    state_.window += loss;
+    ++state_.in_window;
+  }
+
+  // The mean loss since the last report.
+  void report(double seconds_per_step) {
+    state_.last_loss = state_.window / state_.in_window;
+    state_.window = 0;
+    state_.in_window = 0;
+    fprintf(stderr, "step %lld/%lld loss %.5f gradient %.3f lr %.2e %.3f s/step eta %s\n", static_cast<long long>(state_.step),
+            static_cast<long long>(o_.steps), state_.last_loss, norm_, learning_rate(o_, state_.step), seconds_per_step,
+            format_duration(seconds_per_step * (o_.steps - state_.step)).c_str());
+  }
+
+  std::string held_out() {
+    return evaluate(o_, model_, std::shared_ptr<Params>(&state_.average, [](Params*) {}), held_out_);
+  }
+
+  int stopped() {
+    save_state(state_, model_, state_path_, print_);
+    fprintf(stderr, "stopped at step %lld; continue with the same command and --resume\n", static_cast<long long>(state_.step));
+    return kStopped;
+  }
+
+  int finished() {
+    const std::string last = held_out_.count() ? held_out() : "";
+    save_params(state_.average, model_, o_.out, metadata(o_, model_, data_, state_, last));
+    unlink(state_path_.c_str());
+    fprintf(stderr, "wrote %s (sha256 of the weights %s) %s\n", o_.out.c_str(), state_.average.sha256().c_str(), last.c_str());
+    return kOk;
+  }
+
+  const TrainOptions& o_;
+  const Model& model_;
+  const Dataset &data_, &held_out_;
+  std::string print_, state_path_;
+  State state_;
+  Net net_;
+  Task task_;
+  Batches batches_;
+  Buffer images_;
+  std::vector<int> labels_;
+  AdamConfig adam_;
+  double norm_ = 0;
+};
+
 }  // namespace
 
 int train(const TrainOptions& o) {
   const Model model = make_model(o.arch, o.what == "classifier");
   const Dataset data = load_dataset(o.data, 0, o.count);
   check_options(o, model, data);
-  Dataset held_out;
-  if (!o.held_out.empty()) held_out = load_dataset(o.held_out, 0, o.held_out_count);
-  const std::string print = fingerprint(o, model, data), state_path = o.out + ".state";
-
-  State s(model);
-  if (o.resume) load_state(s, model, state_path, print);
-  else if (o.init.empty()) initialise(model, o.seed, *s.params);
-  else {
-    auto start = Params::load(model, o.init, true);
-    for (int i = 0; i < start->count(); ++i) std::copy_n(start->view(i).data, start->view(i).size(), s.params->view(i).data);
-  }
-  if (!o.resume) ema_step(0, model, *s.params, s.average);
-
-  Net net(model, s.params);
-  net.plan(o.batch, Mode::Training);
-  fprintf(stderr, "train %s: %s, %lld parameters, %d images, arena %.1f MB, %lld steps of %d\n", o.what.c_str(), model.arch.c_str(),
-          static_cast<long long>(model.parameter_count()), data.count(), net.current_plan().arena * sizeof(real) / 1e6,
-          static_cast<long long>(o.steps), o.batch);
-  Task task(o, net);
-  Batches batches(o, data);
-  Buffer images(o.batch, data.channels, data.height, data.width);
-  std::vector<int> labels(o.batch);
-  AdamConfig adam;
-  adam.weight_decay = o.weight_decay;
+  const Dataset held_out = o.held_out.empty() ? Dataset() : load_dataset(o.held_out, 0, o.held_out_count);
   install_stop_handlers();
-  accum window = 0;
-  int64_t in_window = 0, first = s.step;
-  const auto begin = std::chrono::steady_clock::now();
-  while (s.step < o.steps && !stop_requested()) {
-    batches.load(s.step, images.view(), labels);
-    net.grads().fill_zero();
-    const double loss = task.run(s.step, images.view(), labels, true);
-    const double norm = adam_step(adam, model, s.step + 1, learning_rate(o, s.step), net.grads(), s.m, s.v, *s.params);
-    ema_step(std::min(o.ema, (1.0 + s.step) / (10.0 + s.step)), model, *s.params, s.average);
-    if (!std::isfinite(loss) || !std::isfinite(norm))
-      fail(kBadInput, "the loss is not finite at step " + std::to_string(s.step), o.out, "lower --lr; the last saved state is " + state_path);
-    ++s.step;
-    window += loss;
-    ++in_window;
-    if (s.step % 100 == 0 || s.step == o.steps) {
-      s.last_loss = window / in_window;
-      const double per_step = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / (s.step - first);
-      const double left = per_step * (o.steps - s.step);
-      fprintf(stderr, "step %lld/%lld loss %.5f gradient %.3f lr %.2e %.3f s/step eta %dm%02ds\n", static_cast<long long>(s.step),
-              static_cast<long long>(o.steps), s.last_loss, norm, learning_rate(o, s.step), per_step, int(left) / 60, int(left) % 60);
-      window = 0;
-      in_window = 0;
-    }
-    if (s.step % o.save_every == 0 && s.step < o.steps) {
-      save_state(s, model, state_path, print);
-      if (held_out.count()) {
-        auto average = std::shared_ptr<Params>(&s.average, [](Params*) {});
-        fprintf(stderr, "step %lld %s (averaged weights)\n", static_cast<long long>(s.step), evaluate(o, model, average, held_out).c_str());
-      }
-    }
-  }
-  if (s.step < o.steps) {
-    save_state(s, model, state_path, print);
-    fprintf(stderr, "stopped at step %lld; continue with the same command and --resume\n", static_cast<long long>(s.step));
-    return kStopped;
-  }
-  auto average = std::shared_ptr<Params>(&s.average, [](Params*) {});
-  const std::string last = held_out.count() ? evaluate(o, model, average, held_out) : "";
-  save_params(s.average, model, o.out, metadata(o, model, data, s, last));
-  unlink(state_path.c_str());
-  fprintf(stderr, "wrote %s (sha256 of the weights %s) %s\n", o.out.c_str(), s.average.sha256().c_str(), last.c_str());
-  return kOk;
+  return Run(o, model, data, held_out).run();
 }
 
 }  // namespace PURESCOPE_REAL_NS
