@@ -1,6 +1,7 @@
 """Times PyTorch on the networks that purescope runs; one JSON line per row, to be set beside purescope's own numbers.
 
 usage: /usr/bin/python3 tests/bench/pytorch_bench.py [--quick] [--threads 1,2] [--batch 1,8]
+           [--network ddpm-cifar10|wrn-28-10] [--what forward|gradient|training]     (default: all of them)
 Rows: forward (no graph), forward+input_gradient (parameters frozen, CPU, float32), and a training step.
 Each figure is the median of 5 runs after 2 warm-ups; --quick takes 1 run after 1 warm-up. Hash weights, hash inputs.
 "load" is the one-minute load average before the row: on a busy machine the figures are upper bounds.
@@ -63,8 +64,10 @@ def inference_rows(options, name, network, t_of, scale, shift):
             def gradient():
                 v = x.detach().requires_grad_(True)
                 torch.autograd.grad(network(v, *arguments), v, cotangent)
-            report(options, name, "forward", batch, layout, forward)
-            report(options, name, "forward+input_gradient", batch, layout, gradient)
+            if options.what in (None, "forward"):
+                report(options, name, "forward", batch, layout, forward)
+            if options.what in (None, "gradient"):
+                report(options, name, "forward+input_gradient", batch, layout, gradient)
 
 
 def training_rows(options, batch=32):
@@ -89,10 +92,14 @@ def training_rows(options, batch=32):
 
 def all_rows(options):
     torch.set_num_threads(options.child)
-    inference_rows(options, "ddpm-cifar10", hash_values.fill_network(networks.DdpmUnet()),
-                   lambda n: (torch.full((n,), 50),), 3 ** 0.5, 0.0)
-    inference_rows(options, "wrn-28-10", hash_values.fill_network(networks.WideResnet()), lambda n: (), 0.5, 0.5)
-    training_rows(options)
+    inference = options.what != "training"
+    if inference and options.network in (None, "ddpm-cifar10"):
+        inference_rows(options, "ddpm-cifar10", hash_values.fill_network(networks.DdpmUnet()),
+                       lambda n: (torch.full((n,), 50),), 3 ** 0.5, 0.0)
+    if inference and options.network in (None, "wrn-28-10"):
+        inference_rows(options, "wrn-28-10", hash_values.fill_network(networks.WideResnet()), lambda n: (), 0.5, 0.5)
+    if options.what in (None, "training") and options.network is None:
+        training_rows(options)
 
 
 def machine():
@@ -108,6 +115,8 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--batch", type=numbers, default=[1, 8])
+    parser.add_argument("--network", choices=["ddpm-cifar10", "wrn-28-10"])
+    parser.add_argument("--what", choices=["forward", "gradient", "training"])
     parser.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

@@ -50,6 +50,7 @@ one_mutant() {
   cp "$root/$file" "$copy/$file"
 }
 
+begin=$(date +%s)
 update_copy
 rm -f "$log"/verdicts "$log"/clean.*
 : >"$log/verdicts"
@@ -69,5 +70,5 @@ while IFS= read -r line || [ -n "$line" ]; do
   esac
 done <"$root/tests/mutants/mutants.txt"
 total=$(wc -l <"$log/verdicts") caught=$(grep -c '^CAUGHT' "$log/verdicts" || true)
-echo "$caught of $total mutants caught"
+echo "$caught of $total mutants caught in $(($(date +%s) - begin)) s"
 [ "$total" -gt 0 ] && [ "$caught" -eq "$total" ]
