@@ -203,9 +203,9 @@ def ps_diff(a, b):
         with open(b, "rb") as file:
             other = pickle.load(file)
     for i, ((name, op, where, x), (_, _, _, y)) in enumerate(zip(outputs(net_of(a)), other)):
-        worst = max(abs(p - q) for p, q in zip(x, y))
+        worst = max((abs(p - q) for p, q in zip(x, y) if math.isfinite(p) and math.isfinite(q)), default=math.nan)
         if x.tobytes() != y.tobytes():
-            print(f"step {i}, {name} ({op}), declared at {where}: {sum(p != q for p, q in zip(x, y))} of {len(x)} values differ, at most by {worst:.6g}")
+            print(f"step {i}, {name} ({op}), declared at {where}: {sum(p != q for p, q in zip(x, y))} of {len(x)} values differ, finite ones by at most {worst:.6g}")
             return
     print("all outputs have the same bits")
 
