@@ -32,8 +32,9 @@ std::string proportion_json(const Proportion& p) {
   return JsonLine().add("k", p.k).add("n", p.n).add("value", p.value).add("low", p.low).add("high", p.high).text();
 }
 
-// S(c) = P(minimum perturbation > c), from the images of one survival curve.
+// S(c) = P(minimum perturbation > c), from the images of one survival curve; n = 0 where no rate was measured.
 Proportion survival(const std::vector<JsonObject>& minima, double c) {
+  if (std::isnan(c)) return wilson(0, 0);
   int alive = 0;
   for (const JsonObject& m : minima) alive += m.get_bool("censored") || m.get_double("budget") > c;
   return wilson(alive, static_cast<int>(minima.size()));
