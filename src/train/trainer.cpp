@@ -81,6 +81,8 @@ struct State {
   Params m, v, average;
   int64_t step = 0;
   double last_loss = 0;
+  double window = 0;           // losses since the last report: their sum and number, so that a resumed run reports the same mean
+  int64_t in_window = 0;
   explicit State(const Model& model) : params(std::make_shared<Params>(model)), m(model), v(model), average(model) {}
 };
 
@@ -99,7 +101,8 @@ void save_state(const State& s, const Model& model, const std::string& path, con
   for (auto [prefix, params] : parts)
     for (size_t i = 0; i < model.params.size(); ++i)
       tensors.push_back({prefix + model.params[i].key, kStateDtype, model.params[i].shape, params->view(static_cast<int>(i)).data});
-  write_safetensors(path, tensors, {{"step", std::to_string(s.step)}, {"run", print}, {"loss", number(s.last_loss)}});
+  write_safetensors(path, tensors, {{"step", std::to_string(s.step)}, {"run", print}, {"loss", number(s.last_loss)},
+                                  {"window", number(s.window)}, {"in_window", std::to_string(s.in_window)}});
 }
 
 void load_state(State& s, const Model& model, const std::string& path, const std::string& print) {
@@ -118,6 +121,10 @@ void load_state(State& s, const Model& model, const std::string& path, const std
     }
   s.step = std::stoll(file.metadata().at("step"));
   s.last_loss = std::stod(file.metadata().at("loss"));
+  if (file.metadata().count("window")) {   // states of earlier versions begin a new mean
+    s.window = std::stod(file.metadata().at("window"));
+    s.in_window = std::stoll(file.metadata().at("in_window"));
+  }
 }
 
 // One kind of training: fills the net's input, runs it, and leaves the gradients of the mean loss. Returns the loss.
@@ -269,8 +276,7 @@ int train(const TrainOptions& o) {
   AdamConfig adam;
   adam.weight_decay = o.weight_decay;
   install_stop_handlers();
-  accum window = 0;
-  int64_t in_window = 0, first = s.step;
+  const int64_t first = s.step;
   const auto begin = std::chrono::steady_clock::now();
   while (s.step < o.steps && !stop_requested()) {
     batches.load(s.step, images.view(), labels);
@@ -281,16 +287,16 @@ int train(const TrainOptions& o) {
     if (!std::isfinite(loss) || !std::isfinite(norm))
       fail(kBadInput, "the loss is not finite at step " + std::to_string(s.step), o.out, "lower --lr; the last saved state is " + state_path);
     ++s.step;
-    window += loss;
-    ++in_window;
+    s.window += loss;
+    ++s.in_window;
     if (s.step % 100 == 0 || s.step == o.steps) {
-      s.last_loss = window / in_window;
+      s.last_loss = s.window / s.in_window;
       const double per_step = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / (s.step - first);
       const double left = per_step * (o.steps - s.step);
       fprintf(stderr, "step %lld/%lld loss %.5f gradient %.3f lr %.2e %.3f s/step eta %dm%02ds\n", static_cast<long long>(s.step),
               static_cast<long long>(o.steps), s.last_loss, norm, learning_rate(o, s.step), per_step, int(left) / 60, int(left) % 60);
-      window = 0;
-      in_window = 0;
+      s.window = 0;
+      s.in_window = 0;
     }
     if (s.step % o.save_every == 0 && s.step < o.steps) {
       save_state(s, model, state_path, print);
