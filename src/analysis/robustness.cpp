@@ -122,7 +122,8 @@ std::vector<AttackRecord> Robustness::score(const Setting& s, View x, const std:
     r.cr_error = rates[n].standard_error;
     r.cr_adv = l2[n] > 0 ? travelled[n] / l2[n] : 0;
     r.grad_zero = image.grad_zero;
-    r.forwards = options_.pgd.steps * std::max(1, options_.pgd.restarts) + 1;
+    const int checks = (options_.pgd.restarts > 1) + options_.pgd.best_iterate;   // further passes at the end of each restart
+    r.forwards = (options_.pgd.steps + checks) * std::max(1, options_.pgd.restarts) + 1;
     r.backwards = options_.pgd.steps * std::max(1, options_.pgd.restarts);
     if (image.not_finite || predictions[n] < 0 || !std::isfinite(losses[n])) r.status = "nan";
     else if (options_.skip_misclassified && clean[n] != labels[n]) r.status = "skipped_misclassified";

@@ -74,7 +74,7 @@ class Run {
 
   void one_step(const StepNoise& noise) {
     const View x = iterate();
-    target_.forward(x, noise(s_.restart * o_.steps + s_.step));
+    target_.forward(x, noise(s_.restart * (o_.steps + 1) + s_.step));
     observe();
     target_.backward(labels_, gradient_.view());
     guard();
@@ -87,13 +87,18 @@ class Run {
   void end_restart(const StepNoise& noise) {
     const View x = iterate();
     const size_t size = x.image_size();
+    const int check = s_.restart * (o_.steps + 1) + o_.steps;
+    if (o_.best_iterate) {   // the last iterate is one of the candidates
+      target_.forward(x, noise(check));
+      remember_best(target_.losses(labels_));
+    }
     for (int n = 0; n < x.n; ++n) {
       s_.images[n].grad_zero = o_.steps ? static_cast<double>(s_.zeros[n]) / o_.steps / size : 0;
       if (o_.best_iterate && s_.best_loss[n] >= 0) std::copy_n(s_.best.data() + n * size, size, x.image(n));
     }
     std::vector<int> predictions;
     if (o_.restarts > 1) {
-      target_.forward(x, noise(s_.restart * o_.steps));
+      target_.forward(x, noise(check));
       predictions = target_.predictions();
     }
     for (int n = 0; n < x.n; ++n) {
@@ -113,18 +118,24 @@ class Run {
   void observe() {
     const std::vector<double> loss = target_.losses(labels_);
     const std::vector<int> predictions = target_.predictions();
-    const size_t size = x0_.image_size();
+    if (o_.best_iterate) remember_best(loss);
     for (int n = 0; n < x0_.n; ++n) {
       PgdImage& image = s_.images[n];
       if (s_.step == 0) image.loss_start = loss[n];
       image.loss_last = loss[n];
       if (!std::isfinite(loss[n])) image.not_finite = true;
       if (predictions[n] != labels_[n] && predictions[n] >= 0) image.adversarial_on_path = true;
-      if (o_.best_iterate && loss[n] > s_.best_loss[n]) {
+    }
+  }
+
+  // Keeps the current iterate of every image whose loss is the highest so far.
+  void remember_best(const std::vector<double>& loss) {
+    const size_t size = x0_.image_size();
+    for (int n = 0; n < x0_.n; ++n)
+      if (loss[n] > s_.best_loss[n]) {
         s_.best_loss[n] = loss[n];
         std::copy_n(s_.x.data() + n * size, size, s_.best.data() + n * size);
       }
-    }
   }
 
   // Counts zero gradient values; an image with a gradient that is not finite does not move any more.

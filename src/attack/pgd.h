@@ -9,8 +9,8 @@
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
-// The noise of attack step `step` (0-based, counted through all restarts): the same source every time under fixed randomness, a fresh
-// draw under free randomness. May return null for a target without purifier.
+// The noise of attack step `step` (0-based, counted through all restarts; the check at the end of a restart counts as a step): the same
+// source every time under fixed randomness, a fresh draw under free randomness. May return null for a target without purifier.
 using StepNoise = std::function<NoiseSource*(int step)>;
 
 struct PgdImage {                  // what happened to one image

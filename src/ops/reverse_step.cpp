@@ -32,8 +32,8 @@ void reverse_step_backward(const ReverseStep& s, View x, View eps, View dy, View
     for (size_t i = 0; i < x.image_size(); ++i) {
       const real x0 = a * x.image(n)[i] - b * eps.image(n)[i], d = dy.image(n)[i];
       const real g = mask && (x0 < -1 || x0 > 1) ? 0 : p * d;
-      dx.image(n)[i] = q * d + a * g;
-      deps.image(n)[i] = r * d - b * g;
+      if (!dx.empty()) dx.image(n)[i] = q * d + a * g;
+      if (!deps.empty()) deps.image(n)[i] = r * d - b * g;
     }
   });
 }

@@ -32,8 +32,9 @@ std::string proportion_json(const Proportion& p) {
   return JsonLine().add("k", p.k).add("n", p.n).add("value", p.value).add("low", p.low).add("high", p.high).text();
 }
 
-// S(c) = P(minimum perturbation > c), from the images of one survival curve.
+// S(c) = P(minimum perturbation > c), from the images of one survival curve; n = 0 where no rate was measured.
 Proportion survival(const std::vector<JsonObject>& minima, double c) {
+  if (std::isnan(c)) return wilson(0, 0);
   int alive = 0;
   for (const JsonObject& m : minima) alive += m.get_bool("censored") || m.get_double("budget") > c;
   return wilson(alive, static_cast<int>(minima.size()));
@@ -89,11 +90,11 @@ std::vector<TableRow> attack_table(const std::vector<std::string>& lines) {
     struct Count { int k = 0, n = 0; Proportion get() const { return wilson(k, n); } };
     Count clean, anchor, path;
     std::map<std::string, Count> rand;
-    std::set<int64_t> measured, judged;   // clean, anchor and cr are the same in every record of an image: counted once
+    std::set<int64_t> judged;             // clean, anchor and cr are the same in every record of an image: counted once
+    std::map<int64_t, double> rate;       // summed in the order of the images, whatever the order of the records
     for (const JsonObject& o : list) {
       const int64_t image = o.get_int("img");
-      const double cr = o.get_double("cr_rand");
-      if (measured.insert(image).second && !std::isnan(cr)) row.cr.push_back(cr);
+      if (const double cr = o.get_double("cr_rand"); !std::isnan(cr)) rate.emplace(image, cr);
       if (o.get_string("kind") == "cr") continue;
       const int64_t label = o.get_int("label");
       const std::string which = o.get_string("rand"), status = o.get_string("status");
@@ -110,6 +111,8 @@ std::vector<TableRow> attack_table(const std::vector<std::string>& lines) {
       }
       if (which == "fixed") { ++path.n; path.k += !o.get_bool("adv_on_path") && o.get_bool("robust"); }
     }
+    for (const auto& [image, cr] : rate) row.cr.push_back(cr);
+    row.predicted_clean = row.predicted_anchor = wilson(0, 0);
     row.clean = clean.get();
     row.anchor = anchor.get();
     row.fixed = rand["fixed"].get();
