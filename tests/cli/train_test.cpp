@@ -1,6 +1,7 @@
 // `purescope train` through the real program: stopped and resumed to the bit, refused where it must be, and it learns.
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -17,10 +18,13 @@ using Args = std::vector<std::string>;
 struct Kind { const char* what; const char* arch; };
 const Kind kKinds[] = {{"ddpm", "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4"}, {"classifier", "cifar-resnet:depth=8,size=16,classes=4,width=4"}};
 
+// A flag in `more` takes the place of the default.
 Args train(const Kind& k, const std::string& out, const Args& more = {}) {
-  Args a = {"train", k.what, "--arch", k.arch, "--data", "shapes:0", "-n", "40", "--batch", "6", "--steps", "20", "--save-every", "5", "--out", out,
-            "--augment", "crop-flip", "--lr", "2e-3", "--weight-decay", "0.01"};
-  if (std::string(k.what) == "ddpm") a.insert(a.end(), {"--t-max", "200"});
+  Args a = {"train", k.what};
+  const Args defaults = {"--arch", k.arch, "--data", "shapes:0", "-n", "40", "--batch", "6", "--steps", "20", "--save-every", "5", "--out", out,
+                         "--augment", "crop-flip", "--lr", "2e-3", "--weight-decay", "0.01", "--t-max", "200"};
+  for (size_t i = 0; i < defaults.size(); i += 2)
+    if (std::find(more.begin(), more.end(), defaults[i]) == more.end()) a.insert(a.end(), {defaults[i], defaults[i + 1]});
   a.insert(a.end(), more.begin(), more.end());
   return a;
 }
