@@ -11,11 +11,11 @@ namespace {
 double peak_of(const std::string& t, const std::string& output) {
   const ScratchFolder folder(true);
   const std::string command = std::string("'") + PURESCOPE_PEAK_MEMORY + "' '" + PURESCOPE_PROGRAM +
-                              "' gradient -q -p formula --purifier-arch ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4 -c formula "
-                              "--classifier-arch cifar-resnet:depth=8,size=16,classes=4,width=4 --labels 3 --threads 1 --input '" +
+                              "' gradient -q -p formula --purifier-arch ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4,size=8,groups=4 -c formula "
+                              "--classifier-arch cifar-resnet:depth=8,size=8,classes=4,width=4 --labels 3 --threads 1 --input '" +
                               folder.path() + "/x.npy' --output '" + output + "' --t " + t + " > '" + folder.path() + "/out'";
-  std::vector<float> x(768, 0.5f);
-  write_npy(folder / "x.npy", {1, 3, 16, 16}, x.data());
+  std::vector<float> x(192, 0.5f);
+  write_npy(folder / "x.npy", {1, 3, 8, 8}, x.data());
   if (std::system(command.c_str()) != 0) return 0;
   const std::string out = slurp(folder / "out");
   const size_t at = out.find("peak resident set ");
@@ -24,7 +24,7 @@ double peak_of(const std::string& t, const std::string& output) {
 
 }  // namespace
 
-// 990 more steps keep 990 more images of 3 x 16 x 16 floats; 3 MB more for the allocator and the schedule of the run.
+// 990 more steps keep 990 more images of 3 x 8 x 8 floats; 3 MB more for the allocator and the schedule of the run.
 TEST(CliMemory, GrowsByOneImagePerStep) {
 #ifdef PURESCOPE_SANITIZED
   GTEST_SKIP() << "the address sanitizer's own memory would be measured";
@@ -32,7 +32,7 @@ TEST(CliMemory, GrowsByOneImagePerStep) {
   const ScratchFolder folder(true);
   const double few = peak_of("10", folder / "a.npy"), many = peak_of("1000", folder / "b.npy");
   if (few == 0 || many == 0) GTEST_SKIP() << "no peak resident set on this system";
-  const double image = 3 * 16 * 16 * sizeof(float);
+  const double image = 3 * 8 * 8 * sizeof(float);
   EXPECT_LE(many - few, 990 * image + 3e6);
   EXPECT_GT(few, 2e6);
   EXPECT_NE(npy_values(folder / "a.npy"), npy_values(folder / "b.npy"));
@@ -45,8 +45,8 @@ TEST(CliMemory, KeptStepsAreSeen) {
   GTEST_SKIP() << "the address sanitizer's own memory would be measured";
 #endif
   const ScratchFolder folder(true);
-  const double few = peak_of("300", folder / "a.npy"), kept = peak_of("300 --memory max", folder / "b.npy");
+  const double few = peak_of("100", folder / "a.npy"), kept = peak_of("100 --memory max", folder / "b.npy");
   if (few == 0 || kept == 0) GTEST_SKIP() << "no peak resident set on this system";
-  EXPECT_GT(kept - few, 300 * 3 * 16 * 16 * sizeof(float) + 3e6);
+  EXPECT_GT(kept - few, 100 * 3 * 8 * 8 * sizeof(float) + 3e6);
   EXPECT_EQ(slurp(folder / "a.npy"), slurp(folder / "b.npy"));
 }

@@ -109,7 +109,7 @@ TEST(CliTrain, Learns) {
   }
   EXPECT_EQ(Safetensors(folder / "ddpm.safetensors").metadata().at("t_max"), "200");
   expect_success({"attack", "-q", "-p", folder / "ddpm.safetensors", "-c", folder / "classifier.safetensors", "-n", "2", "--t", "2", "--steps", "2",
-                  "--draws", "1", "--predict", "off", "--out", folder / "run"});
+                  "--draws", "1", "--no-predict", "--out", folder / "run"});
   expect_failure({"attack", "-q", "-p", folder / "ddpm.safetensors", "-c", folder / "classifier.safetensors", "-n", "2", "--t", "201", "--steps", "2",
                   "--out", folder / "beyond"}, 65, "200");
   EXPECT_FALSE(fs::exists(folder / "beyond"));
