@@ -88,7 +88,7 @@ void register_attack(Program& program, const std::shared_ptr<Words>& line) {
   auto o = options(RunKind::Attack);
   Command& c = program.add("attack", "Run", "Accuracy, compression rate and robustness of a purifier and classifier under PGD, with fixed and with free randomness.",
                            {"purescope attack --t 20,50,100 --steps-reverse 10 -n 24 --steps 10 --out runs/first",
-                            "purescope attack --data cifar10:test_batch.bin -c cifar10-classifier -p cifar10-ddpm --t 100 -n 100 --steps 40 --seed 0,1,2 --fix-random --out runs/cifar",
+                            "purescope attack --data cifar10:test_batch.bin -c resnet20.safetensors -p cifar10-ddpm --t 100 -n 100 --steps 40 --seed 0,1,2 --fix-random --out runs/cifar",
                             "purescope attack --t 100 --test-seed 7 --fix-random      # transfer: crafted under --seed, tested under 7"},
                            [o, line] {
                              if (o->only_fixed && o->only_free) fail(kUsage, "--fix-random and --no-fix-random", "", "give one, or neither for both columns");
@@ -134,8 +134,8 @@ void register_measure(Program& program, RunKind kind, const std::shared_ptr<Word
   Command& c = program.add(kind_name(kind), "Run",
                            predict ? "Robust accuracy predicted from the compression rate and the classifier's survival curve, at clean images and at anchor points."
                                    : "Expected compression rate ||f(x + eta) - f(x)|| / ||eta|| of a purifier, per image.",
-                           predict ? std::vector<std::string>{"purescope predict --t 20,50,100 --steps-reverse 10 -n 100", "purescope predict -d cifar10:test_batch.bin -c cifar10-classifier -p cifar10-ddpm --t 50"}
-                                   : std::vector<std::string>{"purescope cr --t 20,50,100 -n 100", "purescope cr -d cifar10:test_batch.bin -c cifar10-classifier -p cifar10-ddpm --t 10,20,50 --eps 8/255"},
+                           predict ? std::vector<std::string>{"purescope predict --t 20,50,100 --steps-reverse 10 -n 100", "purescope predict -d cifar10:test_batch.bin -c resnet20.safetensors -p cifar10-ddpm --t 50"}
+                                   : std::vector<std::string>{"purescope cr --t 20,50,100 -n 100", "purescope cr -d cifar10:test_batch.bin -c resnet20.safetensors -p cifar10-ddpm --t 10,20,50 --eps 8/255"},
                            [o, line] {
                              o->command_line = *line;
                              settle(*o);
