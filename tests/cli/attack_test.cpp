@@ -85,7 +85,7 @@ void expect_clean(const std::string& folder) {
 }
 
 // A long enough run to be stopped in the middle.
-const Args kLong = {"--steps", "12", "-n", "6", "--t", "20", "--batch", "2", "--threads", "1"};
+const Args kLong = {"--steps", "6", "-n", "4", "--t", "6", "--batch", "2", "--threads", "1"};
 
 // Replaces `from` by `to` in record `index` and gives the line a valid checksum again.
 void alter(const std::string& folder, size_t index, const std::string& from, const std::string& to) {
@@ -183,7 +183,7 @@ TEST(CliAttack, StoppedAndResumedGivesTheSameBytes) {
   const std::string expected = results(folder / "whole"), summary = slurp(folder / "whole" + "/summary.json");
   // SIGINT after the first, a middle and a late record; SIGKILL likewise.
   int interrupted = 0;
-  for (size_t after : {1, 8, 14})
+  for (size_t after : {1, 5, 9})
     for (int signal_number : {SIGINT, SIGKILL}) {
       const std::string out = folder / (std::to_string(after) + "-" + std::to_string(signal_number));
       const int code = start_and(job("attack", out, kLong), folder / "stdout", [&] { return lines_in(results(out)) >= after; },
