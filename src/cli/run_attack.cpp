@@ -217,10 +217,10 @@ int run_attack(const AttackOptions& o) {
                                  make_plan(purifier->model, batch, Mode::InputGrad, false).arena : 0;
   Robustness robustness(unet ? &*unet : nullptr, base, behind, o.run, stream, batch, keep);
 
+  install_stop_handlers();   // before the run directory exists, so that no run dies half-made
   RunSink sink(o, data, purifier ? purifier->params->sha256() : "none", classifier.params->sha256(), purifier ? purifier->model.arch : "none",
                classifier.model.arch, sizeof(real) == 8 ? "f64" : "f32");
   const RunFacts facts = sink.facts();
-  install_stop_handlers();
   const bool finished = Runner(o, data, robustness, facts, batch, sink).run(static_cast<int>(record_total(o, data.count())));
   if (!finished) return sink.stopped();
   if (o.kind == RunKind::Attack && !sink.verifying()) write_grid(o, data, robustness, sink);
