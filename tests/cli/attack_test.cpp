@@ -206,7 +206,7 @@ TEST(CliAttack, StoppedAndResumedGivesTheSameBytes) {
 // A stop in the middle of an attack leaves its iterate on disk, and the resumed run goes on from it.
 TEST(CliAttack, StoppedInTheMiddleOfAnAttack) {
   const ScratchFolder folder;
-  const Args slow = {"--steps", "300", "-n", "2", "--fix-random", "--no-predict", "--threads", "1"};
+  const Args slow = {"--steps", "100", "-n", "2", "--fix-random", "--no-predict", "--threads", "1"};
   const ProgramRun whole = expect_success(job("attack", folder / "whole", slow));
   const auto begin = std::chrono::steady_clock::now();
   const std::string out = folder / "half";
