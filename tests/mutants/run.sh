@@ -45,8 +45,16 @@ one_mutant() {
   fi
   cp "$log/mutated" "$copy/$file"
   if ! make_target "$target"; then verdict BROKEN; echo "          does not compile: $log/build"; tail -5 "$log/build"
-  elif timeout 300 "$build/tests/$target" --gtest_filter="$test" >"$log/run" 2>&1; then verdict SURVIVED
-  else verdict CAUGHT; fi
+  else
+    # The first failed comparison ends the run. A run cut short by the clock has shown nothing.
+    status=0
+    timeout 300 "$build/tests/$target" --gtest_filter="$test" --gtest_throw_on_failure >"$log/run" 2>&1 || status=$?
+    case $status in
+      0) verdict SURVIVED ;;
+      124) verdict BROKEN; echo "          no verdict of $test within 300 s" ;;
+      *) verdict CAUGHT ;;
+    esac
+  fi
   cp "$root/$file" "$copy/$file"
 }
 
