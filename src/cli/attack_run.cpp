@@ -153,9 +153,8 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
 int RunSink::count() const { return verifying() ? 0 : static_cast<int>(journal_->records().size()); }
 
 bool RunSink::wants(const RecordId& id) const {
-  const bool there = journal_->contains(record_id_key(id));
-  if (!verifying()) return !there;
-  return there && std::find(sample_.begin(), sample_.end(), id.image) != sample_.end();
+  if (!verifying()) return !journal_->contains(record_id_key(id));
+  return std::find(sample_.begin(), sample_.end(), id.image) != sample_.end();
 }
 
 void RunSink::put(const RecordId& id, const std::string& line) {
@@ -165,7 +164,8 @@ void RunSink::put(const RecordId& id, const std::string& line) {
   }
   ++compared_;
   for (const std::string& old : journal_->records()) if (without_crc(old) == line) return;
-  differences_.push_back("image " + std::to_string(id.image) + ", " + id.kind + ", t " + std::to_string(id.t) + ", seed " + std::to_string(id.seed));
+  const bool there = journal_->contains(record_id_key(id));
+  differences_.push_back(std::string(there ? "" : "no record of ") + "image " + std::to_string(id.image) + ", " + id.kind + ", t " + std::to_string(id.t) + ", seed " + std::to_string(id.seed));
 }
 
 std::string RunSink::adversarial_path(const RecordId& id) const {

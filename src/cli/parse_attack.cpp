@@ -68,7 +68,7 @@ void settle(AttackOptions& o) {
   o.run.seeds = o.noise.seeds;
   o.run.steps_reverse = o.purify.steps_reverse;
   for (int t : o.run.t) o.run.purify = purify_options(o.purify, t);
-  if (o.resume && o.out.empty()) fail(kUsage, "--resume without --out", "", "name the run directory to continue");
+  if (o.resume && o.out.empty()) fail(kUsage, "--resume without --out", "the command line", "name the run directory to continue");
 }
 
 int run(const AttackOptions& o) {
@@ -91,7 +91,7 @@ void register_attack(Program& program, const std::shared_ptr<Words>& line) {
                             "purescope attack --data cifar10:test_batch.bin -c resnet20.safetensors -p cifar10-ddpm --t 100 -n 100 --steps 40 --seed 0,1,2 --fix-random --out runs/cifar",
                             "purescope attack --t 100 --test-seed 7 --fix-random      # transfer: crafted under --seed, tested under 7"},
                            [o, line] {
-                             if (o->only_fixed && o->only_free) fail(kUsage, "--fix-random and --no-fix-random", "", "give one, or neither for both columns");
+                             if (o->only_fixed && o->only_free) fail(kUsage, "--fix-random and --no-fix-random", "the command line", "give one, or neither for both columns");
                              if (o->only_fixed) o->run.rand = {Rand::Fixed};
                              if (o->only_free) o->run.rand = {Rand::Free};
                              if (o->transfer) o->run.rand.push_back(Rand::Transfer);

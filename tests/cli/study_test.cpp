@@ -105,7 +105,7 @@ TEST(CliPurify, PicturesInAndOut) {
                                     "-p",
                                     "formula",
                                     "--purifier-arch",
-                                    "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=" + size,
+                                    "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=" + std::to_string(std::stoi(size) / 2) + ",size=" + size,
                                     "--t",
                                     "2",
                                     "--input",
