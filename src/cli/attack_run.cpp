@@ -62,6 +62,15 @@ std::vector<ConfigEntry> config(const AttackOptions& o, const Dataset& data, con
           {"data_sha256", text(data.sha256), ConfigRole::Identity}};
 }
 
+// A killed run may leave a half-written file under its temporary name (io/atomic_file); nothing refers to it.
+void remove_leftovers(const std::string& folder) {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (entry.path().filename().string().find(".tmp.") != std::string::npos) found.push_back(entry.path());
+  for (const auto& path : found) std::filesystem::remove(path, ignored);
+}
+
 // The record without the checksum that the journal adds.
 std::string without_crc(const std::string& line) {
   const size_t at = line.rfind(",\"crc\":");
@@ -135,6 +144,8 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
                 {"purification", json_array(purification)}, {"device", JsonLine().add("kind", "cpu").add("threads", thread_count()).text()}};
   folder_ = o.out.empty() ? std::string("runs/") + kind_name(o.kind) + "-" + facts_.run : o.out;
   dir_ = std::make_unique<RunDir>(folder_, d, RunOptions{o.resume, o.repair, o.force_mixed, 0, 1});
+  remove_leftovers(folder_ + "/adv");
+  remove_leftovers(folder_ + "/state");
   JournalOptions j = dir_->journal_options();
   j.key = [](const JsonObject& r) { return record_id_key({r.get_string("kind"), r.get_int("img"), r.get_int("seed"), static_cast<int>(r.get_int("t")), r.get_double("eps")}); };
   j.report = [](const std::string& text) { std::fprintf(stderr, "note: %s\n", text.c_str()); };
