@@ -69,6 +69,14 @@ std::vector<MinimumPerturbation> minimum_perturbations(Defended& classifier, Vie
     if (std::all_of(bracket.begin(), bracket.end(), [](const Bracket& b) { return b.finished; })) break;
     probe(budgets);
   }
+  // Two budgets above the threshold: a failure there is a pair that is not monotone, and says how far PGD can be trusted.
+  std::vector<double> threshold(x0.n, kFirst);
+  for (int n = 0; n < x0.n; ++n) if (!bracket[n].finished) threshold[n] = bracket[n].high;
+  for (double factor : {1.5, 3.0}) {
+    std::vector<double> budgets = threshold;
+    for (double& b : budgets) b *= factor;
+    if (std::any_of(bracket.begin(), bracket.end(), [](const Bracket& b) { return !b.finished; })) probe(budgets);
+  }
   for (int n = 0; n < x0.n; ++n) {
     if (!result[n].censored)
       for (const Probe& p : result[n].probes) if (p.broken && (result[n].budget == 0 || p.budget < result[n].budget)) result[n].budget = p.budget;

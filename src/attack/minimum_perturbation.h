@@ -17,7 +17,8 @@ struct MinimumPerturbation {
 };
 
 // Budgets are in units of `unit` (the standard budget, for example 8/255): eps = budget * unit. Doubles from 1/4 until broken or
-// max_budget, then bisects `bisections` times; PGD restarts from the same seed at every budget, with a step proportional to eps.
+// max_budget, then bisects `bisections` times, then tries 1.5 and 3 times the threshold (for `non_monotone`). PGD restarts from the same
+// seed at every budget, with a step proportional to eps.
 std::vector<MinimumPerturbation> minimum_perturbations(Defended& classifier, View x0, const int* labels, double unit,
                                                        const PgdOptions& options, const NoiseStream& stream, int64_t seed,
                                                        const std::vector<int64_t>& images, double max_budget = 16, int bisections = 12);

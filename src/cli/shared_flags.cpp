@@ -121,11 +121,11 @@ void add_noise_flags(Command& c, NoiseFlags& o) {
            });
   c.option("--seed-hash", "NAME", "paper | paper-unreduced (default paper)",
            [&o](const std::string& text, const std::string&) { o.mode.unreduced = parse_seed_hash(text); });
-  c.integer("--first-index", "image j has index j + N in the noise keys (default 0)", o.first_index, 0,
-            INT64_C(1) << 40);
 }
 
 void add_noise_file_flags(Command& c, NoiseFlags& o) {
+  c.integer("--first-index", "image j has index j + N in the noise keys (default 0)", o.first_index, 0,
+            INT64_C(1) << 40);
   c.text("--noise", "FILE", "safetensors with noise.forward and noise.reverse; replaces --seed", o.file);
   c.text("--export-noise", "FILE", "write the noise of this run in the form that --noise reads", o.export_to);
 }

@@ -18,9 +18,9 @@ void add_classifier_flags(Command& c, NetworkChoice& o);
 // --t, --steps-reverse, --forward, --sampler, --clip, --variance, --scale.
 void add_purify_flags(Command& c, PurifyFlags& o);
 void add_memory_flag(Command& c, PurifyFlags& o);  // --memory
-// --seed, --noise-rng, --seed-hash, --first-index.
+// --seed, --noise-rng, --seed-hash.
 void add_noise_flags(Command& c, NoiseFlags& o);
-void add_noise_file_flags(Command& c, NoiseFlags& o);  // --noise, --export-noise
+void add_noise_file_flags(Command& c, NoiseFlags& o);  // --first-index, --noise, --export-noise
 
 // Applies what concerns the whole process (threads).
 void apply(const CommonOptions& o);
