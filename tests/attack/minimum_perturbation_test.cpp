@@ -47,7 +47,7 @@ TEST(MinimumPerturbation, ExactOnALinearModel) {
     EXPECT_LE(found[n].budget, exact + width + rounding) << n;
     EXPECT_FALSE(found[n].censored);
     EXPECT_EQ(found[n].non_monotone, 0);
-    EXPECT_EQ(found[n].probes.size(), 12u + (bracket == 0.25 ? 1 : static_cast<size_t>(std::log2(bracket / 0.25)) + 1)) << n;
+    EXPECT_EQ(found[n].probes.size(), 14u + (bracket == 0.25 ? 1 : static_cast<size_t>(std::log2(bracket / 0.25)) + 1)) << n;
   }
   // Misclassified as it is: 0 without a probe.
   EXPECT_EQ(found[5].budget, 0);
@@ -70,7 +70,7 @@ TEST(MinimumPerturbation, CensoredAndCoarse) {
 
 // A model that is wrong only in a band of channel 0, so that success is not monotone in the budget: z1 - z0 =
 // relu(m0 - 0.55) - 3 relu(m0 - 0.62) - 0.01, positive for m0 in (0.56, 0.65). The answer is the smallest success that was seen; a doubling
-// that jumps over the band sees none. Bisection keeps failures below successes, so the count of pairs is that of the probes: none.
+// that jumps over the band sees none. Bisection keeps failures below successes; the two tries above the threshold find the pairs.
 TEST(MinimumPerturbation, NotMonotone) {
   Builder builder("band");
   Value h = builder.global_avg_pool("pool", builder.input(3, 2, 2));
@@ -96,6 +96,12 @@ TEST(MinimumPerturbation, NotMonotone) {
   auto found = minimum_perturbations(target, x.view(), &label, 0.03, o, stream, 0, {0}, 16, 12);
   EXPECT_NEAR(found[0].budget, 0.008 / 0.03, 0.25 / 4096 + 1e-4);
   EXPECT_EQ(found[0].non_monotone, 0);
+  // Where the band ends below 3 times the threshold, a failure stands above successes.
+  found = minimum_perturbations(target, x.view(), &label, 0.12, o, stream, 0, {0}, 16, 0);
+  EXPECT_EQ(found[0].budget, 0.25);            // eps 0.03
+  EXPECT_EQ(found[0].non_monotone, 0);         // eps 0.045 and 0.09 are inside the band
+  found = minimum_perturbations(target, x.view(), &label, 0.18, o, stream, 0, {0}, 16, 0);
+  EXPECT_EQ(found[0].non_monotone, 2);         // eps 0.045 and 0.0675 break, 0.135 does not: two pairs
   // With a unit of 0.4 the first budget lies beyond the band.
   found = minimum_perturbations(target, x.view(), &label, 0.4, o, stream, 0, {0}, 1, 12);
   EXPECT_TRUE(found[0].censored);
