@@ -13,6 +13,7 @@
 #include "io/safetensors.h"
 #include "models/zoo.h"
 #include "net/net.h"
+#include "test_paths.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {

@@ -22,7 +22,7 @@ constexpr int kShapeValues = 3 * kShapeSide * kShapeSide;
 constexpr double kShapeSoftness = 2.0;  // width of an edge, pixels
 constexpr double kShapeColourMin = 0.15, kShapeColourMax = 0.85;
 // Largest |foreground - background| over the channels of one image is uniform in this range.
-constexpr double kShapeContrastMin = 0.2, kShapeContrastMax = 0.5;
+constexpr double kShapeContrastMin = 0.35, kShapeContrastMax = 0.6;
 
 // Names of the labels 0 to 3.
 constexpr const char* kShapeNames[kShapeClasses] = {"disc", "square", "triangle", "cross"};

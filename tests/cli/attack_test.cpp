@@ -9,6 +9,7 @@
 #include "cli/program.h"
 #include "core/hash.h"
 #include "io/image.h"
+#include "test_paths.h"
 
 using namespace purescope;
 

@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "cli/program.h"
+#include "test_paths.h"
 
 using namespace purescope;
 

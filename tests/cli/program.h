@@ -12,6 +12,7 @@
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "io/scratch_folder.h"
+#include "test_paths.h"
 
 namespace purescope {
 

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cli/program.h"
+#include "test_paths.h"
 
 using namespace purescope;
 

@@ -25,6 +25,7 @@
 #include "rng/seed_hash.h"
 #include "rng/torch_cpu.h"
 #include "rng/torch_cuda.h"
+#include "test_paths.h"
 
 using namespace purescope;
 using nlohmann::json;
