@@ -28,6 +28,8 @@ struct Dataset {
 //   cifar10-train:DIR  data_batch_1.bin to data_batch_5.bin of a folder, in this order
 //   folder:DIR         DIR/CLASS/*.jpg, jpeg, png (any case), all of one size; classes: the sorted folder names. Order:
 //                      the first image of every class, then the second of every class, and so on.
+//   folder:DIR,LIST    the images that the text file LIST names, CLASS/FILE a line, in its order (RobustBench's list of
+//                      ImageNet images has this form). A class without a folder: 66.
 //   npy:X.npy,LABELS.npy  [N, 3, height, width] floats in [0, 1] or bytes (divided by 255), and N class numbers
 // Errors: 2 unknown kind of source or bad seed; 65 damaged, or fewer images than asked for; 66 missing.
 Dataset load_dataset(const std::string& spec, int64_t first, int64_t count);
@@ -38,7 +40,7 @@ int64_t resolve_count(int64_t first, int64_t count, int64_t available, const std
 // The sources behind load_dataset; sha256 is filled in by load_dataset.
 Dataset load_shapes(uint64_t seed, int64_t first, int64_t count);
 Dataset load_cifar10(const std::string& path, bool train, int64_t first, int64_t count);
-Dataset load_image_folder(const std::string& folder, int64_t first, int64_t count);
+Dataset load_image_folder(const std::string& paths, int64_t first, int64_t count);
 Dataset load_array_pair(const std::string& paths, int64_t first, int64_t count);
 
 }  // namespace purescope

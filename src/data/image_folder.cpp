@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <sstream>
 
 #include "core/check.h"
 #include "core/parallel.h"
 #include "data/dataset.h"
+#include "io/durable.h"
 #include "io/image.h"
 
 namespace purescope {
@@ -81,6 +83,36 @@ std::vector<Entry> interleave(const std::string& folder, const std::vector<std::
   return entries;
 }
 
+// The images a list names, one CLASS/FILE a line, in its order; empty lines do not count. The classes are all folders of `folder`,
+// also those that the list does not mention, so that a short list gives the same class numbers as a long one.
+std::vector<Entry> listed(const std::string& folder, const std::string& list, std::vector<std::string>& class_names) {
+  for (const std::string& name : sorted_names(folder)) {
+    std::error_code ignored;
+    if (fs::is_directory(folder + "/" + name, ignored)) class_names.push_back(name);
+  }
+  std::vector<Entry> entries;
+  std::istringstream lines(read_text_file(list));
+  std::string line;
+  for (int number = 1; std::getline(lines, line); number++) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    const std::string where = list + ", line " + std::to_string(number);
+    const size_t slash = line.find('/');
+    if (slash == std::string::npos || slash == 0 || slash + 1 == line.size() || line.find('/', slash + 1) != std::string::npos) {
+      fail(kBadInput, "not of the form CLASS/FILE: \"" + line.substr(0, 80) + "\"", where, "give one image a line, for example cat/0001.jpg");
+    }
+    const std::string name = line.substr(0, slash);
+    const auto found = std::lower_bound(class_names.begin(), class_names.end(), name);
+    if (found == class_names.end() || *found != name) {
+      fail(kMissingInput, "the class folder \"" + name + "\" does not exist in " + folder, where,
+           "unpack all classes of the list, or give a list of those that are there");
+    }
+    entries.push_back({folder + "/" + line, line, static_cast<int>(found - class_names.begin())});
+  }
+  if (entries.empty()) fail(kBadInput, "the list names no image", list, "give one CLASS/FILE a line");
+  return entries;
+}
+
 // Interleaved bytes to planes of byte / 255.
 void to_planes(const Image& image, float* chw) {
   const size_t pixels = static_cast<size_t>(image.width) * image.height;
@@ -91,10 +123,18 @@ void to_planes(const Image& image, float* chw) {
 
 }  // namespace
 
-Dataset load_image_folder(const std::string& folder, int64_t first, int64_t count) {
+Dataset load_image_folder(const std::string& paths, int64_t first, int64_t count) {
   Dataset data;
-  const auto files = list_classes(folder, data.class_names);
-  std::vector<Entry> entries = interleave(folder, data.class_names, files);
+  std::error_code ignored;
+  const size_t comma = fs::is_directory(paths, ignored) ? std::string::npos : paths.rfind(',');
+  const std::string folder = paths.substr(0, comma), list = comma == std::string::npos ? "" : paths.substr(comma + 1);
+  std::vector<Entry> entries;
+  if (list.empty()) {
+    const auto files = list_classes(folder, data.class_names);
+    entries = interleave(folder, data.class_names, files);
+  } else {
+    entries = listed(folder, list, data.class_names);
+  }
   const int64_t available = static_cast<int64_t>(entries.size());
   count = resolve_count(first, count, available, folder);
   entries = {entries.begin() + first, entries.begin() + first + count};
@@ -119,7 +159,8 @@ Dataset load_image_folder(const std::string& folder, int64_t first, int64_t coun
     }
     to_planes(image, data.images.data() + k * data.image_size());
   });
-  data.description = "folder:" + fs::path(folder).filename().string() + ", images " + std::to_string(first) + " to " +
+  const std::string order = list.empty() ? "" : ", in the order of " + fs::path(list).filename().string();
+  data.description = "folder:" + fs::path(folder).filename().string() + order + ", images " + std::to_string(first) + " to " +
                      std::to_string(first + count - 1) + " of " + std::to_string(available) + ", " +
                      image_decoder_names();
   return data;

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -9,8 +10,10 @@ namespace purescope {
 
 // Writes the parts one after another into `path`: temporary file in the same folder, fsync, rename, fsync of the
 // folder. On any error the temporary file is removed and an older `path` is left as it was. Errors: 73 if the file
-// cannot be created or put in place, 74 on a write error.
+// cannot be created or put in place, 74 on a write
+// error (disk full included).
 void write_file_atomic(const std::string& path, const std::vector<std::pair<const void*, size_t>>& parts);
+void write_text_atomic(const std::string& path, std::string_view bytes);
 
 // A regular file mapped read-only. Errors: 66 missing, 77 unreadable, 65 a directory or another special file, 74
 // otherwise.

@@ -5,10 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <system_error>
 #include <thread>
@@ -16,19 +14,16 @@
 #include "core/check.h"
 
 namespace purescope {
-namespace {
 
 std::string folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
 }
 
-[[noreturn]] void fail_io(const std::string& what, const std::string& path, int error) {
+void fail_io(const std::string& what, const std::string& path, int error) {
   fail(kIoError, what + ": " + errno_text(error), path,
        is_out_of_space(error) ? "free some space and run again with --resume" : "check the disk and the permissions");
 }
-
-}  // namespace
 
 FileHandle::~FileHandle() {
   if (fd_ >= 0) ::close(fd_);
@@ -77,23 +72,6 @@ void sync_folder(const std::string& folder) {
   if (handle.get() < 0) fail_io("cannot open the folder", folder, errno);
   // Some network file systems cannot sync a folder (EINVAL); there the rename itself is the promise.
   if (::fsync(handle.get()) != 0 && errno != EINVAL) fail_io("cannot sync the folder", folder, errno);
-}
-
-void replace_file(const std::string& path, std::string_view bytes) {
-  static std::atomic<int> serial{0};
-  const std::string folder = folder_of(path);
-  const std::string temporary =
-      folder + "/.purescope-" + std::to_string(::getpid()) + "-" + std::to_string(serial++) + ".tmp";
-  FileHandle file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.get() < 0) fail_io("cannot write", path, errno);
-  const bool written = write_fully(file.get(), bytes) && ::fsync(file.get()) == 0 && ::close(file.release()) == 0 &&
-                       ::rename(temporary.c_str(), path.c_str()) == 0;
-  if (!written) {
-    const int error = errno;
-    ::unlink(temporary.c_str());
-    fail_io("cannot write", path, error);
-  }
-  sync_folder(folder);
 }
 
 std::string read_text_file(const std::string& path, size_t limit) {

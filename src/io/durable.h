@@ -1,4 +1,5 @@
-// Files that survive a crash: whole-file replacement by rename, and an advisory lock for one writer.
+// The pieces of writing that survives a crash: descriptors, a lock for one writer, synced folders, appending. Whole files are
+// written by io/atomic_file.
 #pragma once
 #include <sys/types.h>
 
@@ -33,10 +34,6 @@ class FileLock {
   FileHandle file_;
 };
 
-// Writes a temporary file beside `path`, syncs it, renames it over `path`, syncs the folder: a reader sees the old
-// bytes or the new ones. Fails with 74 (disk full included) and leaves the old file.
-void replace_file(const std::string& path, std::string_view bytes);
-
 // The whole file; 66 if it does not exist, 65 if it is larger than `limit` bytes, 74 if it cannot be read.
 std::string read_text_file(const std::string& path, size_t limit = size_t(64) << 20);
 
@@ -48,6 +45,12 @@ void sync_folder(const std::string& folder);
 
 // Writes all bytes, through short writes and interrupts. False with errno set on an error.
 bool write_fully(int fd, std::string_view bytes);
+
+// The folder a path lies in; "." for a bare name.
+std::string folder_of(const std::string& path);
+
+// Exit 74 with the text of `error`; what to do depends on whether space ran out.
+[[noreturn]] void fail_io(const std::string& what, const std::string& path, int error);
 
 // "No space left on device" and so on, for error messages.
 std::string errno_text(int error);

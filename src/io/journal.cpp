@@ -13,6 +13,7 @@
 
 #include "core/check.h"
 #include "core/hash.h"
+#include "io/atomic_file.h"
 #include "io/signals.h"
 
 namespace purescope {
@@ -280,7 +281,7 @@ void Journal::finish() {
     lines_[i] = std::move(sorted[i].second);
     (bytes += lines_[i]) += '\n';
   }
-  replace_file(path_, bytes);
+  write_text_atomic(path_, bytes);
   // The old descriptor belongs to the replaced file.
   file_ = FileHandle(::open(path_.c_str(), O_RDWR | O_APPEND | O_CLOEXEC));
   if (file_.get() < 0) fail(kIoError, "cannot open the record file: " + errno_text(errno), path_, "check the disk");

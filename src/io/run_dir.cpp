@@ -216,8 +216,8 @@ void RunDir::write_header(const RunDescription& description, const std::vector<s
   fields.insert(fields.end(), description.sections.begin(), description.sections.end());
   const std::string text = spread_object(fields, "") + "\n";
   JsonObject::parse(text, file("header.json"));  // never write what could not be read
-  replace_file(file("config.resolved.toml"), config_toml(description.config));
-  replace_file(file("header.json"), text);
+  write_text_atomic(file("config.resolved.toml"), config_toml(description.config));
+  write_text_atomic(file("header.json"), text);
 }
 
 // Refuses (78) what must not be mixed; otherwise keeps the header, and adds the program version if it is a new one.

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/atomic_file.h"
 #include "io/durable.h"
 #include "io/journal.h"
 
@@ -69,7 +70,7 @@ class RunDir {
   // For Journal: folder, file, run, resume, repair; no lock, as this object holds it and must outlive the journal.
   JournalOptions journal_options() const;
 
-  void write_summary(std::string_view json) const { replace_file(file("summary.json"), std::string(json) + "\n"); }
+  void write_summary(std::string_view json) const { write_text_atomic(file("summary.json"), std::string(json) + "\n"); }
   void append_timing(std::string_view json_line) const {
     append_to_file(file("timing.jsonl"), std::string(json_line) + "\n");
   }

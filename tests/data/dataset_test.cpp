@@ -124,7 +124,31 @@ TEST(ImageFolder, ReadsClassFolders) {
   EXPECT_EQ(part.classes, 2);
 }
 
-// Cases 55 and 56 (folders), and files that do not fit.
+// A list gives the order and the choice of images; the folders give the class numbers.
+TEST(ImageFolder, ReadsInTheOrderOfAList) {
+  const TempFolder folder;
+  const auto list = [&](const std::string& text) {
+    return "folder:" + folder / "images" + "," + folder.write("list.txt", {text.begin(), text.end()});
+  };
+  folder.write("images/ant/1.png", flat_png(8, 1));
+  folder.write("images/bee/1.png", flat_png(8, 2));
+  folder.write("images/cow/1.png", flat_png(8, 3));
+  folder.write("images/cow/2.png", flat_png(8, 4));
+  const Dataset data = load_dataset(list("cow/2.png\r\n\nbee/1.png\ncow/1.png"), 0, -1);
+  EXPECT_EQ(data.sources, (std::vector<std::string>{"cow/2.png", "bee/1.png", "cow/1.png"}));
+  EXPECT_EQ(data.labels, (std::vector<int>{2, 1, 2}));
+  EXPECT_EQ(data.classes, 3) << "a class that the list leaves out counts";
+  EXPECT_EQ(data.image(1)[0], 2.0f / 255.0f);
+  EXPECT_NE(data.description.find("in the order of list.txt"), std::string::npos) << data.description;
+  expect_error([&] { load_dataset(list("ant/1.png\nelk/1.png\n"), 0, 1); }, 66, "\"elk\" does not exist");  // case 56
+  expect_error([&] { load_dataset(list("1.png\n"), 0, 1); }, 65, "CLASS/FILE");
+  expect_error([&] { load_dataset(list("cow/../../secret.png\n"), 0, 1); }, 65, "CLASS/FILE");
+  expect_error([&] { load_dataset(list("\n"), 0, 1); }, 65, "names no image");
+  expect_error([&] { load_dataset(list("cow/9.png\n"), 0, 1); }, 66, "cannot open");
+  expect_error([&] { load_dataset("folder:" + folder / "images" + ",nowhere.txt", 0, 1); }, 66, "does not exist");
+}
+
+// Case 55 (folders), and files that do not fit.
 TEST(ImageFolder, RefusesBadFolders) {
   const TempFolder folder;
   const auto load = [&](const std::string& name) { load_dataset("folder:" + folder / name, 0, -1); };
