@@ -105,7 +105,7 @@ PURESCOPE_UNROLL
 PURESCOPE_UNROLL
         for (int j = 0; j < kPerThread; ++j) sums[i][j] += left[i] * right[j];
     }
-    __syncthreads();
+    __syncthreads();  // the tiles are overwritten next
   }
   for (int i = 0; i < kPerThread; ++i)
     for (int j = 0; j < kPerThread; ++j)
