@@ -12,6 +12,7 @@ help:
 	@echo 'make demo         attack the built-in images: prints the command, writes runs/demo'
 	@echo 'make layers       check who includes whom'
 	@echo 'make mutants      plant bugs one by one; each must be caught by a test (only=WORD picks some)'
+	@echo 'make cuda         build the program with the CUDA device (needs nvcc); make cuda-report: registers and spills of each kernel'
 	@echo 'make bench        time the networks beside PyTorch (rows="..." picks some)'
 	@echo 'make lint         clang-tidy and cppcheck, where installed'
 	@echo 'make format       clang-format, where installed (files="..." picks some)'
@@ -44,6 +45,13 @@ layers:
 	@tools/layers
 	@tools/layers --self-test
 
+# Where no card is found at configuration, the program with the device is build/release/purescope_cuda.
+cuda: configure
+	@cmake --build $(build) -j $(jobs) --target cuda
+
+cuda-report: configure
+	@cmake --build $(build) -j $(jobs) --target cuda_report
+
 mutants: setup
 	@JOBS=$(jobs) tests/mutants/run.sh "$(only)"
 
@@ -51,7 +59,7 @@ bench: configure
 	@cmake --build $(build) -j $(jobs) --target net_bench
 	@tests/bench/compare.sh $(build)/tests/net_bench $(rows)
 
-sources = $(shell git ls-files 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h')
+sources = $(shell git ls-files 'src/*.cpp' 'src/*.h' 'cuda/*.cpp' 'cuda/*.h' 'tests/*.cpp' 'tests/*.h')
 files   = $(sources)
 
 lint: configure
@@ -64,4 +72,4 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all help setup configure build program test demo layers mutants bench lint format clean
+.PHONY: all help setup configure build program test demo layers cuda cuda-report mutants bench lint format clean

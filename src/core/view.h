@@ -2,12 +2,10 @@
 #pragma once
 #include <cstddef>
 
+#include "core/device.h"
 #include "core/real.h"
 
 namespace purescope {
-
-enum class Device : unsigned char { Cpu, Cuda };
-
 inline namespace PURESCOPE_REAL_NS {
 
 struct View {

@@ -1,4 +1,4 @@
-// One TWIN line per op: the device of the named view decides between cpu:: and cuda::. A missing twin does not link.
+// One TWIN line per op: the device of the named view decides between cpu::, cuda:: and emulated::. A missing twin does not link.
 #include "core/check.h"
 #include "ops/ops.h"
 
@@ -8,12 +8,15 @@ inline namespace PURESCOPE_REAL_NS {
 #ifdef PURESCOPE_WITH_CUDA
 #define ON_CUDA(name, arguments) return cuda::name arguments
 #else
-#define ON_CUDA(name, arguments) fail(kUnavailable, "built without CUDA: " #name, "", "use --device cpu")
+#define ON_CUDA(name, arguments) fail(kUnavailable, "built without CUDA: " #name, "", "use --device cpu or --device emulated")
 #endif
-#define TWIN(name, parameters, arguments, view)         \
-  void name parameters {                                \
-    if (view.device == Device::Cuda) ON_CUDA(name, arguments); \
-    cpu::name arguments;                                \
+#define TWIN(name, parameters, arguments, view)              \
+  void name parameters {                                     \
+    switch (view.device) {                                   \
+      case Device::Cpu: return cpu::name arguments;          \
+      case Device::Cuda: ON_CUDA(name, arguments);           \
+      case Device::Emulated: return emulated::name arguments; \
+    }                                                        \
   }
 
 TWIN(conv2d_forward, (const Conv2d& s, View x, View weight, View bias, View y), (s, x, weight, bias, y), y)
@@ -52,6 +55,8 @@ TWIN(reverse_step_backward, (const ReverseStep& s, View x, View eps, View dy, Vi
 TWIN(affine_forward, (double a, View x, double b, View z, double c, View y), (a, x, b, z, c, y), x)
 TWIN(linf_step, (View x0, View g, View step, View eps, View x), (x0, g, step, eps, x), x)
 TWIN(l2_step, (View x0, View g, View step, View eps, View x), (x0, g, step, eps, x), x)
+TWIN(noise_fill_torch_cuda, (NoiseKind kind, const uint64_t* seeds, const CudaLayout& layout, View z), (kind, seeds, layout, z), z)
+TWIN(noise_fill_native, (NoiseKind kind, const NativeCounter* counters, View z), (kind, counters, z), z)
 
 }  // namespace PURESCOPE_REAL_NS
 }  // namespace purescope

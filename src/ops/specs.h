@@ -41,5 +41,8 @@ struct ReverseStep {
   bool clip = false, straight_through = false;
 };
 
+// What noise is drawn: uniform values in [0, 1) or standard normal ones.
+enum class NoiseKind : unsigned char { Uniform, Normal };
+
 }  // namespace PURESCOPE_REAL_NS
 }  // namespace purescope

@@ -10,10 +10,10 @@ mkdir -p "$copy" "$build" "$log"
 
 # A file is copied only if it changed, so that an earlier build stays valid.
 update_copy() {
-  (cd "$root" && find CMakeLists.txt src tests -type f) | while IFS= read -r path; do
+  (cd "$root" && find CMakeLists.txt src cuda tests -type f) | while IFS= read -r path; do
     cmp -s "$root/$path" "$copy/$path" || { mkdir -p "$(dirname "$copy/$path")" && cp "$root/$path" "$copy/$path"; }
   done
-  (cd "$copy" && find src tests -type f) | while IFS= read -r path; do
+  (cd "$copy" && find src cuda tests -type f) | while IFS= read -r path; do
     [ -e "$root/$path" ] || rm "$copy/$path"
   done
 }

@@ -1,0 +1,13 @@
+// The stream of the emulated card: work is done at once, in the calling thread, or recorded as a graph.
+#pragma once
+#include <functional>
+
+namespace purescope::emulator {
+
+using Work = std::function<void()>;
+
+// Runs `work` with device memory open, or, between record_begin and record_end on this thread, appends it to the record.
+void submit(Work work);
+bool recording();
+
+}  // namespace purescope::emulator
