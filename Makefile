@@ -2,13 +2,14 @@
 config ?= release
 jobs   ?= $(shell nproc)
 build  := build/$(config)
-demo   := $(build)/purescope attack --t 20,50,100 --steps-reverse 10 -n 24 --steps 10 --out runs/demo
+demo   := $(build)/purescope attack --t 20,50,100 --steps-reverse 10 -n 24 --steps 10 --rel-step 1/4 --out runs/demo
 
 all: build
 
 help:
 	@echo 'make              build the program ($(build)/purescope) and its tests'
 	@echo 'make test         run the whole test suite; says what was skipped'
+	@echo 'make test-emulated  the suites of networks, attacks and training on the emulated device (slow)'
 	@echo 'make demo         attack the built-in images: prints the command, writes runs/demo'
 	@echo 'make layers       check who includes whom'
 	@echo 'make mutants      plant bugs one by one; each must be caught by a test (only=WORD picks some)'
@@ -36,6 +37,13 @@ program: configure
 # Suites run side by side, each with one thread of its own; what must hold for several threads, the tests ask for themselves.
 test: build
 	@PURESCOPE_THREADS=1 tools/run_tests $(build) $(jobs)
+
+# The kernels as C++, in memory that the host may not touch. Left out: networks of full size, and what asks for many passes of the CPU's kernels.
+emulated_suites := net models diffusion attack analysis train
+emulated_left_out := Golden.DdpmCifar10:Golden.Wrn28x10:Reference.Full*:ChainGradient.HundredSteps:Derivative.EveryParameter*
+test-emulated: build
+	@PURESCOPE_DEVICE=emulated PURESCOPE_THREADS=1 GTEST_FILTER='-$(emulated_left_out)' tools/run_tests $(build) $(jobs) \
+	  --tests-regex '^test_($(subst $(eval) ,|,$(strip $(emulated_suites))))_f(32|64)$$'
 
 demo: program
 	rm -rf runs/demo
@@ -72,4 +80,4 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all help setup configure build program test demo layers cuda cuda-report mutants bench lint format clean
+.PHONY: all help setup configure build program test test-emulated demo layers cuda cuda-report mutants bench lint format clean

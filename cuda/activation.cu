@@ -33,13 +33,17 @@ __global__ void relu_backward_kernel(const real* y, const real* dy, size_t count
 
 }  // namespace
 
-void silu_forward(View x, View y) { PURESCOPE_LAUNCH(silu_forward_kernel, blocks_of(x.size()), kThreads, 0)(x.data, x.size(), y.data); }
+void silu_forward(View x, View y) {
+  PURESCOPE_LAUNCH(silu_forward_kernel, blocks_of(x.size()), kThreads, 0)(x.data, x.size(), y.data);
+}
 
 void silu_backward(View x, View dy, View dx) {
   PURESCOPE_LAUNCH(silu_backward_kernel, blocks_of(x.size()), kThreads, 0)(x.data, dy.data, x.size(), dx.data);
 }
 
-void relu_forward(View x, View y) { PURESCOPE_LAUNCH(relu_forward_kernel, blocks_of(x.size()), kThreads, 0)(x.data, x.size(), y.data); }
+void relu_forward(View x, View y) {
+  PURESCOPE_LAUNCH(relu_forward_kernel, blocks_of(x.size()), kThreads, 0)(x.data, x.size(), y.data);
+}
 
 void relu_backward(View y, View dy, View dx) {
   PURESCOPE_LAUNCH(relu_backward_kernel, blocks_of(y.size()), kThreads, 0)(y.data, dy.data, y.size(), dx.data);

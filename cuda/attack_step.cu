@@ -11,7 +11,8 @@ namespace {
 
 __device__ real clamp01(real v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
 
-__global__ void linf_step_kernel(const real* x0, const real* g, const real* step, const real* eps, size_t size, size_t count, real* x) {
+__global__ void linf_step_kernel(const real* x0, const real* g, const real* step, const real* eps, size_t size,
+                                 size_t count, real* x) {
   const size_t i = element();
   if (i >= count) return;
   const real a = step[i / size], e = eps[i / size];
@@ -44,7 +45,8 @@ __global__ void l2_step_kernel(const real* x0, const real* g, const real* step, 
 }  // namespace
 
 void linf_step(View x0, View g, View step, View eps, View x) {
-  PURESCOPE_LAUNCH(linf_step_kernel, blocks_of(x.size()), kThreads, 0)(x0.data, g.data, step.data, eps.data, x.image_size(), x.size(), x.data);
+  PURESCOPE_LAUNCH(linf_step_kernel, blocks_of(x.size()), kThreads, 0)
+  (x0.data, g.data, step.data, eps.data, x.image_size(), x.size(), x.data);
 }
 
 void l2_step(View x0, View g, View step, View eps, View x) {

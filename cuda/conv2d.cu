@@ -16,7 +16,8 @@ inline namespace PURESCOPE_REAL_NS {
 namespace PURESCOPE_DEVICE_NS {
 namespace {
 
-constexpr size_t kPartialBytes = size_t{64} << 20;  // workspace of the weight gradient: as many images at a time as fit, at least one
+constexpr size_t kPartialBytes =
+    size_t{64} << 20;  // workspace of the weight gradient: as many images at a time as fit, at least one
 
 // Sizes of a convolution. kKernel 0 means: only known when it runs.
 struct Shape { int in, out, kernel, stride, pad, h, w, out_h, out_w; };
@@ -70,7 +71,9 @@ struct WeightBack {
   using Line = const real*;
   const real* weight;
   Shape s;
-  __device__ Line line(int, int i) const { return weight + static_cast<size_t>(i) * kernel_of<kKernel>(s) * kernel_of<kKernel>(s); }
+  __device__ Line line(int, int i) const {
+    return weight + static_cast<size_t>(i) * kernel_of<kKernel>(s) * kernel_of<kKernel>(s);
+  }
   __device__ real load(Line from, int k) const {
     const int taps = kernel_of<kKernel>(s) * kernel_of<kKernel>(s);
     return from[static_cast<size_t>(k / taps) * s.in * taps + k % taps];
@@ -138,8 +141,8 @@ void forward(const Shape& s, View x, View weight, View bias, View y) {
 
 template <int kKernel>
 void backward_data(const Shape& s, View weight, View dy, View dx) {
-  multiply(1, s.in, dx.n * s.h * s.w, s.out * s.kernel * s.kernel, WeightBack<kKernel>{weight.data, s}, GatherBack<kKernel>{dy.data, s},
-           StoreImages{dx.data, nullptr, s.in, s.h * s.w});
+  multiply(1, s.in, dx.n * s.h * s.w, s.out * s.kernel * s.kernel, WeightBack<kKernel>{weight.data, s},
+           GatherBack<kKernel>{dy.data, s}, StoreImages{dx.data, nullptr, s.in, s.h * s.w});
 }
 
 template <int kKernel>
@@ -180,7 +183,8 @@ void conv2d_backward(const Conv2d& s, View x, View weight, View dy, View dx, Vie
     else backward_weight<0>(shape, x, dy, dweight);
   }
   if (!dbias.empty())
-    PURESCOPE_LAUNCH(bias_gradient_kernel, dim3(s.out), kThreads, 0)(dy.data, dy.n, s.out, static_cast<size_t>(dy.h) * dy.w, dbias.data);
+    PURESCOPE_LAUNCH(bias_gradient_kernel, dim3(s.out), kThreads, 0)
+    (dy.data, dy.n, s.out, static_cast<size_t>(dy.h) * dy.w, dbias.data);
 }
 
 }  // namespace PURESCOPE_DEVICE_NS

@@ -13,8 +13,8 @@ namespace {
 
 // saved[n, group] = (mean, 1 / sqrt(var + eps)); y = (x - mean) * r * weight_c + bias_c. One block per (image, group), whose `count`
 // values are contiguous.
-__global__ void group_norm_forward_kernel(const real* x, const real* weight, const real* bias, int groups, int per_group, size_t pixels,
-                                          double eps, real* y, real* saved) {
+__global__ void group_norm_forward_kernel(const real* x, const real* weight, const real* bias, int groups,
+                                          int per_group, size_t pixels, double eps, real* y, real* saved) {
   const int group = blockIdx.x % groups;
   const size_t count = per_group * pixels, begin = blockIdx.x * count;
   accum sum = 0, square = 0;
@@ -36,7 +36,8 @@ __global__ void group_norm_forward_kernel(const real* x, const real* weight, con
 }
 
 // sums[n, c] = (sum dy, sum dy * xh). One block per plane.
-__global__ void gradient_sums_kernel(const real* x, const real* saved, const real* dy, int channels, int per_group, size_t pixels, Pair* sums) {
+__global__ void gradient_sums_kernel(const real* x, const real* saved, const real* dy, int channels, int per_group,
+                                     size_t pixels, Pair* sums) {
   const size_t begin = blockIdx.x * pixels, n = blockIdx.x / channels;
   const int groups = channels / per_group, group = blockIdx.x % channels / per_group;
   const accum mean = saved[2 * (n * groups + group)], r = saved[2 * (n * groups + group) + 1];
@@ -50,8 +51,8 @@ __global__ void gradient_sums_kernel(const real* x, const real* saved, const rea
 }
 
 // dx = r * (g - mean(g) - xh * mean(g * xh)), g = dy * weight_c. One block per plane; the sums of its group are added by every thread.
-__global__ void group_norm_dx_kernel(const real* x, const real* weight, const real* saved, const real* dy, const Pair* sums, int channels,
-                                     int per_group, size_t pixels, real* dx) {
+__global__ void group_norm_dx_kernel(const real* x, const real* weight, const real* saved, const real* dy,
+                                     const Pair* sums, int channels, int per_group, size_t pixels, real* dx) {
   const size_t begin = blockIdx.x * pixels, n = blockIdx.x / channels;
   const int c = blockIdx.x % channels, groups = channels / per_group, first = c / per_group * per_group;
   const real mean = saved[2 * (n * groups + c / per_group)], r = saved[2 * (n * groups + c / per_group) + 1];
@@ -61,7 +62,8 @@ __global__ void group_norm_dx_kernel(const real* x, const real* weight, const re
     mean_gx += weight[k] * sums[n * channels + k].b;
   }
   const accum count = static_cast<accum>(per_group) * pixels, wide = r;
-  const real a = r * weight[c], b = static_cast<real>(wide * mean_g / count), k = static_cast<real>(wide * wide * mean_gx / count);
+  const real a = r * weight[c], b = static_cast<real>(wide * mean_g / count),
+             k = static_cast<real>(wide * wide * mean_gx / count);
   for (size_t i = threadIdx.x; i < pixels; i += kThreads) dx[begin + i] = dy[begin + i] * a - b - (x[begin + i] - mean) * k;
 }
 

@@ -26,7 +26,8 @@ __global__ void cross_entropy_forward_kernel(const real* logits, const int* labe
   const real* z = logits + static_cast<size_t>(blockIdx.x) * classes;
   const int label = labels[blockIdx.x];
   const accum total = log_sum_exp(z, classes);
-  if (threadIdx.x == 0) loss[blockIdx.x] = is_class(label, classes) ? static_cast<real>(total - z[label]) : static_cast<real>(NAN);
+  if (threadIdx.x == 0)
+    loss[blockIdx.x] = is_class(label, classes) ? static_cast<real>(total - z[label]) : static_cast<real>(NAN);
 }
 
 __global__ void cross_entropy_backward_kernel(const real* logits, const int* labels, int classes, double scale, real* dlogits) {
@@ -35,7 +36,8 @@ __global__ void cross_entropy_backward_kernel(const real* logits, const int* lab
   const accum total = log_sum_exp(logits + begin, classes);
   for (int j = threadIdx.x; j < classes; j += kThreads) {
     const accum p = std::exp(logits[begin + j] - total);
-    dlogits[begin + j] = is_class(label, classes) ? static_cast<real>(scale * (p - (j == label ? 1 : 0))) : static_cast<real>(NAN);
+    dlogits[begin + j] =
+        is_class(label, classes) ? static_cast<real>(scale * (p - (j == label ? 1 : 0))) : static_cast<real>(NAN);
   }
 }
 

@@ -73,7 +73,8 @@ __global__ void noise_native_kernel(NoiseKind kind, NativeKeys keys, size_t size
   if (kind == NoiseKind::Uniform) {
     value = static_cast<float>(words.w[i % 4] >> 8) * 0x1p-24f;
   } else {
-    const double u = (upper_bits(words.w[0], words.w[1]) + 1) * 0x1p-53, angle = 2 * kPi * (upper_bits(words.w[2], words.w[3]) * 0x1p-53);
+    const double u = (upper_bits(words.w[0], words.w[1]) + 1) * 0x1p-53,
+                 angle = 2 * kPi * (upper_bits(words.w[2], words.w[3]) * 0x1p-53);
     value = static_cast<float>(std::sqrt(-2 * std::log(u)) * (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
   }
   z[blockIdx.y * size + i] = value;

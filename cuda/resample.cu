@@ -68,7 +68,8 @@ __global__ void subsample_backward_kernel(Subsample s, const real* dy, size_t co
 }
 
 Subsample subsample_of(const SubsamplePad& s, View x, View y) {
-  PURESCOPE_REQUIRE(y.c == x.c + s.before + s.after && y.h == (x.h + s.stride - 1) / s.stride && y.w == (x.w + s.stride - 1) / s.stride);
+  PURESCOPE_REQUIRE(y.c == x.c + s.before + s.after && y.h == (x.h + s.stride - 1) / s.stride &&
+                    y.w == (x.w + s.stride - 1) / s.stride);
   return {s.stride, s.before, y.c, x.c, x.h, x.w, y.h, y.w};
 }
 
@@ -88,7 +89,8 @@ void global_avg_pool_forward(View x, View y) {
 }
 
 void global_avg_pool_backward(View dy, View dx) {
-  PURESCOPE_LAUNCH(spread_mean_kernel, blocks_of(dx.size()), kThreads, 0)(dy.data, static_cast<size_t>(dx.h) * dx.w, dx.size(), dx.data);
+  PURESCOPE_LAUNCH(spread_mean_kernel, blocks_of(dx.size()), kThreads, 0)
+  (dy.data, static_cast<size_t>(dx.h) * dx.w, dx.size(), dx.data);
 }
 
 void subsample_pad_forward(const SubsamplePad& s, View x, View y) {
@@ -96,7 +98,8 @@ void subsample_pad_forward(const SubsamplePad& s, View x, View y) {
 }
 
 void subsample_pad_backward(const SubsamplePad& s, View dy, View dx) {
-  PURESCOPE_LAUNCH(subsample_backward_kernel, blocks_of(dx.size()), kThreads, 0)(subsample_of(s, dx, dy), dy.data, dx.size(), dx.data);
+  PURESCOPE_LAUNCH(subsample_backward_kernel, blocks_of(dx.size()), kThreads, 0)
+  (subsample_of(s, dx, dy), dy.data, dx.size(), dx.data);
 }
 
 }  // namespace PURESCOPE_DEVICE_NS

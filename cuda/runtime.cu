@@ -10,12 +10,14 @@
 
 namespace purescope {
 
-struct DeviceGraph {
+namespace {
+
+// What a DeviceGraph points to; the emulated device has another type of its own.
+struct Record {
   cudaGraph_t graph;
   cudaGraphExec_t exec;
 };
-
-namespace {
+Record* record_of(DeviceGraph* graph) { return reinterpret_cast<Record*>(graph); }
 
 std::mutex mutex;
 std::map<void*, size_t> sizes;
@@ -33,7 +35,8 @@ bool available(std::string* why) {
 
 void select(int ordinal) {
   std::string why;
-  if (!available(&why)) fail(kUnavailable, "no CUDA device can be used: " + why, "--device cuda", "use --device cpu or --device emulated");
+  if (!available(&why))
+    fail(kUnavailable, "no CUDA device can be used: " + why, "--device cuda", "use --device cpu or --device emulated");
   int count = 0;
   cuda_check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
   if (ordinal >= count)
@@ -41,7 +44,8 @@ void select(int ordinal) {
          "choose one of cuda:0 to cuda:" + std::to_string(count - 1));
   const std::lock_guard lock(mutex);
   if (the_stream != nullptr && ordinal != selected)
-    fail(kInternal, "another card was chosen after the first was used", "--device cuda", "choose the card once, before anything is allocated");
+    fail(kInternal, "another card was chosen after the first was used", "--device cuda",
+         "choose the card once, before anything is allocated");
   selected = ordinal;
   cuda_check(cudaSetDevice(ordinal), "cudaSetDevice");
 }
@@ -51,9 +55,9 @@ std::string name() {
   int runtime = 0;
   cuda_check(cudaGetDeviceProperties(&p, selected), "cudaGetDeviceProperties");
   cuda_check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
-  return std::string(p.name) + " (cuda:" + std::to_string(selected) + ", sm_" + std::to_string(p.major) + std::to_string(p.minor) + ", " +
-         std::to_string(p.multiProcessorCount) + " multiprocessors, CUDA " + std::to_string(runtime / 1000) + "." +
-         std::to_string(runtime % 1000 / 10) + ")";
+  return std::string(p.name) + " (cuda:" + std::to_string(selected) + ", sm_" + std::to_string(p.major) +
+         std::to_string(p.minor) + ", " + std::to_string(p.multiProcessorCount) + " multiprocessors, CUDA " +
+         std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10) + ")";
 }
 
 void* allocate(size_t bytes) {
@@ -98,21 +102,23 @@ void within(void* dst, const void* src, size_t bytes) { copy(dst, src, bytes, cu
 void fill_zero(void* data, size_t bytes) { cuda_check(cudaMemsetAsync(data, 0, bytes, cuda_stream()), "cudaMemsetAsync"); }
 void synchronize() { cuda_check(cudaStreamSynchronize(cuda_stream()), "cudaStreamSynchronize"); }
 
-void record_begin() { cuda_check(cudaStreamBeginCapture(cuda_stream(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture"); }
-
-DeviceGraph* record_end() {
-  auto* g = new DeviceGraph{};
-  cuda_check(cudaStreamEndCapture(cuda_stream(), &g->graph), "cudaStreamEndCapture");
-  cuda_check(cudaGraphInstantiate(&g->exec, g->graph, 0), "cudaGraphInstantiate");
-  return g;
+void record_begin() {
+  cuda_check(cudaStreamBeginCapture(cuda_stream(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
 }
 
-void graph_launch(DeviceGraph* g) { cuda_check(cudaGraphLaunch(g->exec, cuda_stream()), "cudaGraphLaunch"); }
+DeviceGraph* record_end() {
+  Record r{};
+  cuda_check(cudaStreamEndCapture(cuda_stream(), &r.graph), "cudaStreamEndCapture");
+  cuda_check(cudaGraphInstantiate(&r.exec, r.graph, 0), "cudaGraphInstantiate");
+  return reinterpret_cast<DeviceGraph*>(new Record(r));
+}
 
-void graph_free(DeviceGraph* g) {
-  cudaGraphExecDestroy(g->exec);
-  cudaGraphDestroy(g->graph);
-  delete g;
+void graph_launch(DeviceGraph* graph) { cuda_check(cudaGraphLaunch(record_of(graph)->exec, cuda_stream()), "cudaGraphLaunch"); }
+
+void graph_free(DeviceGraph* graph) {
+  cudaGraphExecDestroy(record_of(graph)->exec);
+  cudaGraphDestroy(record_of(graph)->graph);
+  delete record_of(graph);
 }
 
 }  // namespace
@@ -122,7 +128,8 @@ void cuda_check(cudaError_t error, const char* what) {
   const bool missing = error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver || error == cudaErrorMemoryAllocation ||
                        error == cudaErrorNoKernelImageForDevice || error == cudaErrorDevicesUnavailable;
   fail(missing ? kUnavailable : kInternal, std::string("CUDA: ") + cudaGetErrorString(error), what,
-       missing ? "check the card and its driver (nvidia-smi), or use --device cpu" : "run it with --device emulated to find the kernel at fault");
+       missing ? "check the card and its driver (nvidia-smi), or use --device cpu"
+               : "run it with --device emulated to find the kernel at fault");
 }
 
 // Kernels are launched by any thread of the host, and each thread starts with card 0: the chosen one is set once per thread.

@@ -11,9 +11,10 @@ cudaStream_t cuda_stream();
 // Raises exit 69 (out of memory, no card) or exit 70 with CUDA's own words for anything but success.
 void cuda_check(cudaError_t error, const char* what);
 
-// What PURESCOPE_LAUNCH makes: called with the arguments of the kernel, it launches the grid.
+// What PURESCOPE_LAUNCH makes: called with the arguments of the kernel, it launches the grid. The emulator has a type of its own, under
+// another name, as both are linked into one program.
 template <class... Parameters>
-struct Launcher {
+struct CudaLauncher {
   const char* name;
   void (*kernel)(Parameters...);
   dim3 grid, threads;
@@ -27,11 +28,11 @@ struct Launcher {
   }
 };
 template <class... Parameters>
-Launcher(const char*, void (*)(Parameters...), dim3, dim3, size_t) -> Launcher<Parameters...>;
+CudaLauncher(const char*, void (*)(Parameters...), dim3, dim3, size_t) -> CudaLauncher<Parameters...>;
 
 // Dynamic shared memory of the running block.
 template <class T>
-__device__ T* dynamic_shared() {
+__device__ T* cuda_dynamic_shared() {
   extern __shared__ double2 purescope_dynamic_shared[];
   return reinterpret_cast<T*>(purescope_dynamic_shared);
 }

@@ -44,12 +44,29 @@ inline std::vector<double> tensor(const Safetensors& file, const std::string& na
 
 inline std::vector<int> integers(const std::vector<double>& values) { return {values.begin(), values.end()}; }
 
-inline std::vector<real> values_of(View v) { return {v.data, v.data + v.size()}; }
+// Tests never touch the memory of a View: it may lie on a device (PURESCOPE_DEVICE).
+inline std::vector<real> values_of(View v) { return to_host(v); }
+inline std::vector<real> values_of(const Buffer& b) { return to_host(b.view()); }
+inline real value_at(View v, size_t i) { return values_of(v).at(i); }
 
 template <class T>
 void store(const std::vector<T>& values, View v) {
   PURESCOPE_REQUIRE(v.size() == values.size());
-  for (size_t i = 0; i < values.size(); ++i) v.data[i] = static_cast<real>(values[i]);
+  const std::vector<real> rounded(values.begin(), values.end());
+  from_host(rounded.data(), v);
+}
+
+inline void set_value(View v, size_t i, double value) {
+  std::vector<real> values = values_of(v);
+  values.at(i) = static_cast<real>(value);
+  store(values, v);
+}
+
+// A buffer on the current device with one value everywhere.
+inline Buffer filled(int n, int c, int h, int w, double value) {
+  Buffer b(n, c, h, w);
+  store(std::vector<double>(b.size(), value), b.view());
+  return b;
 }
 
 // Pseudo-random values in [-1, 1) from a name: another name is another direction.
@@ -77,7 +94,9 @@ inline Net formula_net(const std::string& arch) { return formula_net(make_model(
 // Times 3, 40, 77, ... by image. The time's memory is lent to other values: it must be written before every forward().
 inline void fill_times(Net& net, int first_image = 0) {
   if (net.model().time < 0) return;
-  for (int n = 0; n < net.batch(); ++n) net.time().data[n] = static_cast<real>(3 + 37 * (first_image + n));
+  std::vector<double> times;
+  for (int n = 0; n < net.batch(); ++n) times.push_back(3 + 37 * (first_image + n));
+  store(times, net.time());
 }
 
 // Writes an input and a time that depend on the image alone.
@@ -87,7 +106,7 @@ inline void fill_inputs(Net& net, int first_image = 0) {
   for (int n = 0; n < x.n; ++n) {
     const auto image = direction("image " + std::to_string(first_image + n), x.image_size(),
                                  net.model().time < 0 ? 0.5 : 0, net.model().time < 0 ? 0.5 : 1.7);
-    for (size_t i = 0; i < image.size(); ++i) x.image(n)[i] = static_cast<real>(image[i]);
+    store(image, x.images(n, 1));
   }
 }
 
@@ -96,7 +115,7 @@ inline void fill_cotangent(Net& net, int first_image = 0) {
   const View d = net.output_grad();
   for (int n = 0; n < d.n; ++n) {
     const auto image = direction("cotangent " + std::to_string(first_image + n), d.image_size());
-    for (size_t i = 0; i < image.size(); ++i) d.image(n)[i] = static_cast<real>(image[i]);
+    store(image, d.images(n, 1));
   }
 }
 
@@ -120,7 +139,7 @@ inline Comparison against(View v, const Safetensors& file, const std::string& na
   Comparison r;
   if (v.size() != expected.size()) { r.message = name + ": sizes differ"; return r; }
   const std::vector<double> rounded = file.find(name + ".f32") ? tensor(file, name + ".f32") : std::vector<double>();
-  r = compare_l2(v.data, expected.data(), expected.size(), bar(usual, rounded, rounded.empty() ? rounded : expected));
+  r = compare_l2(values_of(v).data(), expected.data(), expected.size(), bar(usual, rounded, rounded.empty() ? rounded : expected));
   r.message = name + ": " + r.message;
   return r;
 }

@@ -34,6 +34,18 @@ constexpr Tolerance kTimeEmbeddingTolerance = {1e-7, 1e-12};
 // A subtraction and a division.
 constexpr Tolerance kNormalizeTolerance = {5e-7, 1e-14};
 constexpr Tolerance kSubsamplePadTolerance = {1e-7, 1e-15};
+// Two roundings; de sums a plane in double and rounds once.
+constexpr Tolerance kScaleShiftTolerance = {5e-7, 1e-13};
+constexpr Tolerance kAvgPoolTolerance = {3e-7, 1e-14};
+// A choice: exact; dx adds at most nine values.
+constexpr Tolerance kMaxPoolTolerance = {5e-7, 1e-14};
+constexpr Tolerance kAttentionPackedTolerance = {1e-5, 1e-12};
+constexpr Tolerance kNinTolerance = {5e-6, 1e-13};
+constexpr Tolerance kScaleTolerance = {2e-7, 1e-15};
+// Weights rounded to the scalar and two products; dx adds the contributions of all outputs that read a pixel.
+constexpr Tolerance kResizeBilinearTolerance = {1e-6, 1e-13};
+// One exponential; the exponent, up to 5, is rounded to the scalar.
+constexpr Tolerance kLearnedNoiseTolerance = {2e-6, 1e-13};
 // Double inside, rounded once.
 constexpr Tolerance kCrossEntropyTolerance = {2e-7, 1e-13};
 

@@ -68,7 +68,7 @@ class Block {
   std::vector<int> free_;
   size_t started_ = 0, ended_ = 0, at_barrier_ = 0;
   int running_ = -1;  // worker
-  bool starting_ = false;
+  bool starting_ = false, released_ = false;
   std::string error_;
   std::exception_ptr exception_;
 };
@@ -147,12 +147,15 @@ void Block::run(const std::function<void()>& body, const Order& order) {
   starting_ = false;
   while (ended_ < count && error_.empty() && !exception_) {
     bool moved = false;
-    for (const int rank : order_)
-      if (threads_[rank].state == Thread::Ready) {
-        moved = true;
-        resume(threads_[rank].fiber);
-        if (!error_.empty() || exception_) break;
-      }
+    // Forward: each thread in turn. Other orders: always the first that can go on, so that some warps run far ahead of the rest.
+    for (size_t i = 0; i < count && error_.empty() && !exception_; ++i) {
+      const Thread& thread = threads_[order_[i]];
+      if (thread.state != Thread::Ready) continue;
+      moved = true;
+      released_ = false;
+      resume(thread.fiber);
+      if (released_ && order.kind != Order::Forward) break;
+    }
     if (!moved) stuck();
   }
   if (!error_.empty()) stuck();
@@ -179,8 +182,9 @@ void Block::stuck() {
     size_t first = 0;
     while (threads_[first].state != Thread::Waiting) ++first;
     const Thread& t = threads_[first];
-    what = "thread " + text(thread_of_rank(static_cast<unsigned>(first))) + " waits at " + t.file + ":" + std::to_string(t.line) + " for threads that never come (" +
-           std::to_string(ended_) + " of " + std::to_string(threads_.size()) + " have ended)";
+    what = "thread " + text(thread_of_rank(static_cast<unsigned>(first))) + " waits at " + t.file + ":" +
+           std::to_string(t.line) + " for threads that never come (" + std::to_string(ended_) + " of " +
+           std::to_string(threads_.size()) + " have ended)";
   }
   const std::string place = std::string(here.kernel) + " block " + text(here.block);
   abandon();
@@ -198,10 +202,12 @@ void Block::wait(const char* file, int line) {
 void Block::barrier(const char* file, int line) {
   if (++at_barrier_ < threads_.size()) return wait(file, line);
   at_barrier_ = 0;
+  released_ = true;
   for (Thread& t : threads_) {
     if (t.state != Thread::Waiting) continue;
     if (t.line != line && error_.empty())
-      error_ = "threads wait at two different barriers, " + std::string(t.file) + ":" + std::to_string(t.line) + " and line " + std::to_string(line);
+      error_ = "threads wait at two different barriers, " + std::string(t.file) + ":" + std::to_string(t.line) +
+               " and line " + std::to_string(line);
     t.state = Thread::Ready;
   }
   if (!error_.empty()) wait(file, line);
@@ -214,7 +220,8 @@ const unsigned char* Block::exchange(unsigned mask, const void* value, size_t by
   if (lanes < kWarp) mask &= (1u << lanes) - 1;  // a full mask in a block that does not fill its last warp
   if ((mask >> own & 1) == 0) error_ = "lane " + std::to_string(own) + " is not in its own mask at line " + std::to_string(line);
   else if (w.arrived != 0 && (w.mask != mask || w.line != line))
-    error_ = "lanes of a warp meet at two different places, " + std::string(w.file) + ":" + std::to_string(w.line) + " and line " + std::to_string(line);
+    error_ = "lanes of a warp meet at two different places, " + std::string(w.file) + ":" + std::to_string(w.line) +
+             " and line " + std::to_string(line);
   if (!error_.empty()) {
     wait(file, line);
     return w.seen;
@@ -229,6 +236,7 @@ const unsigned char* Block::exchange(unsigned mask, const void* value, size_t by
     return w.seen;
   }
   w.arrived = 0;
+  released_ = true;
   std::memcpy(w.seen, w.given, sizeof w.seen);
   for (unsigned k = 0; k < lanes; ++k)
     if ((mask >> k & 1) != 0 && k != own) threads_[first + k].state = Thread::Ready;

@@ -64,7 +64,8 @@ constexpr size_t kStack = 64 << 10;
 
 Fiber::Fiber(void (*entry)(void*), void* argument) : entry_(entry), argument_(argument) {
   void* p = mmap(nullptr, kGuard + kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (p == MAP_FAILED) fail(kUnavailable, "out of memory: no stack for a thread of the emulated device", "", "use smaller blocks");
+  if (p == MAP_FAILED)
+    fail(kUnavailable, "out of memory: no stack for a thread of the emulated device", "", "use smaller blocks");
   stack_ = static_cast<unsigned char*>(p) + kGuard;
   mprotect(p, kGuard, PROT_NONE);
 #ifdef USE_UCONTEXT

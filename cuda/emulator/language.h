@@ -32,7 +32,7 @@ using dim3 = emulator::Dim3;
 
 // What PURESCOPE_LAUNCH makes: called with the arguments of the kernel, it runs the grid.
 template <class... Parameters>
-struct Launcher {
+struct EmulatedLauncher {
   const char* name;
   void (*kernel)(Parameters...);
   dim3 grid, threads;
@@ -47,11 +47,11 @@ struct Launcher {
 };
 
 template <class... Parameters>
-Launcher(const char*, void (*)(Parameters...), dim3, dim3, size_t) -> Launcher<Parameters...>;
+EmulatedLauncher(const char*, void (*)(Parameters...), dim3, dim3, size_t) -> EmulatedLauncher<Parameters...>;
 
 // Dynamic shared memory of the running block.
 template <class T>
-T* dynamic_shared() {
+T* emulated_dynamic_shared() {
   return reinterpret_cast<T*>(emulator::here.shared);
 }
 

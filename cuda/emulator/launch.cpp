@@ -39,8 +39,10 @@ Stop stop_from_environment() {
   if (text == nullptr) return {};
   Stop s;
   char name[128];
-  if (std::sscanf(text, "%127[^:]:%u,%u,%u:%u,%u,%u", name, &s.block.x, &s.block.y, &s.block.z, &s.thread.x, &s.thread.y, &s.thread.z) != 7)
-    fail(kUsage, std::string("cannot read '") + text + "'", "PURESCOPE_EMULATOR_STOP", "write KERNEL:X,Y,Z:X,Y,Z (block, thread)");
+  if (std::sscanf(text, "%127[^:]:%u,%u,%u:%u,%u,%u", name, &s.block.x, &s.block.y, &s.block.z, &s.thread.x,
+                  &s.thread.y, &s.thread.z) != 7)
+    fail(kUsage, std::string("cannot read '") + text + "'", "PURESCOPE_EMULATOR_STOP",
+         "write KERNEL:X,Y,Z:X,Y,Z (block, thread)");
   s.kernel = name;
   return s;
 }
@@ -56,15 +58,18 @@ Stop& stop() {
 
 // The limits of every card since compute capability 5.0 that a launch can exceed.
 void check_sizes(const char* kernel, const Dim3& grid, const Dim3& threads, size_t shared_bytes) {
-  const bool fits = grid.x <= 2147483647u && grid.y <= 65535u && grid.z <= 65535u && threads.count() >= 1 && threads.count() <= 1024 &&
-                    threads.z <= 64 && shared_bytes <= 48 << 10;
+  const bool fits = grid.x <= 2147483647u && grid.y <= 65535u && grid.z <= 65535u && threads.count() >= 1 &&
+                    threads.count() <= 1024 && threads.z <= 64 && shared_bytes <= 48 << 10;
   if (!fits)
-    fail(kInternal, "a card refuses this launch: grid " + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " + std::to_string(grid.z) +
-         ", " + std::to_string(threads.count()) + " threads, " + std::to_string(shared_bytes) + " bytes shared", kernel, "cut the work differently");
+    fail(kInternal,
+         "a card refuses this launch: grid " + std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " +
+             std::to_string(grid.z) + ", " + std::to_string(threads.count()) + " threads, " +
+             std::to_string(shared_bytes) + " bytes shared",
+         kernel, "cut the work differently");
 }
 
-void run_one(const char* kernel, const Dim3& grid, const Dim3& threads, size_t shared_bytes, const std::function<void()>& body, size_t index,
-             Order threads_order) {
+void run_one(const char* kernel, const Dim3& grid, const Dim3& threads, size_t shared_bytes,
+             const std::function<void()>& body, size_t index, Order threads_order) {
   here.kernel = kernel;
   here.blocks = grid;
   here.threads = threads;
@@ -82,7 +87,8 @@ void run_grid(const char* kernel, const Dim3& grid, const Dim3& threads, size_t 
   if (o.kind == Order::Forward && stop().kernel.empty()) {
     const size_t chunk = std::max<size_t>(1, blocks / (static_cast<size_t>(thread_count()) * 8));
     parallel_for(static_cast<int>((blocks + chunk - 1) / chunk), [&](int task) {
-      for (size_t i = task * chunk; i < std::min(blocks, (task + 1) * chunk); ++i) run_one(kernel, grid, threads, shared_bytes, body, i, o);
+      for (size_t i = task * chunk; i < std::min(blocks, (task + 1) * chunk); ++i)
+        run_one(kernel, grid, threads, shared_bytes, body, i, o);
     });
     return;
   }
@@ -105,7 +111,8 @@ void set_stop(const std::string& kernel, Dim3 block, Dim3 thread) { stop() = {ke
 
 void stop_if_asked() {
   const Stop& s = stop();
-  if (!s.kernel.empty() && std::string_view(here.kernel).find(s.kernel) != std::string_view::npos && s.block == here.block && s.thread == here.thread) {
+  if (!s.kernel.empty() && std::string_view(here.kernel).find(s.kernel) != std::string_view::npos &&
+      s.block == here.block && s.thread == here.thread) {
     stops.fetch_add(1, std::memory_order_relaxed);
     purescope_emulator_stop();
   }

@@ -9,14 +9,16 @@
 
 namespace purescope {
 
-struct DeviceGraph {
-  std::vector<emulator::Work> work;
-};
-
 namespace emulator {
 namespace {
 
-thread_local DeviceGraph* record = nullptr;
+// What a DeviceGraph points to; the CUDA device has another type of its own.
+struct Record {
+  std::vector<Work> work;
+};
+Record* record_of(DeviceGraph* graph) { return reinterpret_cast<Record*>(graph); }
+
+thread_local Record* record = nullptr;
 
 void require_not_recording(const char* what) {
   if (record != nullptr)
@@ -69,20 +71,20 @@ void synchronize() { require_not_recording("the host waited for the device"); }
 
 void record_begin() {
   require_not_recording("another recording was begun");
-  record = new DeviceGraph;
+  record = new Record;
 }
 DeviceGraph* record_end() {
   PURESCOPE_REQUIRE(record != nullptr);
-  DeviceGraph* graph = record;
+  auto* graph = reinterpret_cast<DeviceGraph*>(record);
   record = nullptr;
   return graph;
 }
 void graph_launch(DeviceGraph* graph) {
   require_not_recording("a graph was launched");
   const Access access;
-  for (const Work& work : graph->work) work();
+  for (const Work& work : record_of(graph)->work) work();
 }
-void graph_free(DeviceGraph* graph) { delete graph; }
+void graph_free(DeviceGraph* graph) { delete record_of(graph); }
 
 }  // namespace
 
@@ -100,8 +102,9 @@ bool recording() { return record != nullptr; }
 
 const DeviceRuntime* emulated_runtime() {
   using namespace emulator;
-  static constexpr DeviceRuntime runtime{available, select, name, checked_allocate, checked_release, allocated, to_device, to_host,
-                                         within, fill_zero, synchronize, record_begin, record_end, graph_launch, graph_free};
+  static constexpr DeviceRuntime runtime{available,   select,       name,       checked_allocate, checked_release,
+                                         allocated,   to_device,    to_host,    within,           fill_zero,
+                                         synchronize, record_begin, record_end, graph_launch,     graph_free};
   return &runtime;
 }
 

@@ -1,8 +1,5 @@
 #include "analysis/compression_rate.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "core/statistics.h"
 #include "ops/ops.h"
 
@@ -11,22 +8,13 @@ inline namespace PURESCOPE_REAL_NS {
 
 std::vector<double> l2_distances(View a, View b) {
   std::vector<double> result(a.n);
-  for (int n = 0; n < a.n; ++n) {
-    accum square = 0;
-    for (size_t i = 0; i < a.image_size(); ++i) {
-      const accum d = static_cast<accum>(a.image(n)[i]) - b.image(n)[i];
-      square += d * d;
-    }
-    result[n] = std::sqrt(square);
-  }
+  distances(a, b, result.data(), nullptr);
   return result;
 }
 
 std::vector<double> linf_distances(View a, View b) {
-  std::vector<double> result(a.n, 0);
-  for (int n = 0; n < a.n; ++n)
-    for (size_t i = 0; i < a.image_size(); ++i)
-      result[n] = std::max<double>(result[n], std::abs(static_cast<accum>(a.image(n)[i]) - b.image(n)[i]));
+  std::vector<double> result(a.n);
+  distances(a, b, nullptr, result.data());
   return result;
 }
 
@@ -38,14 +26,15 @@ std::vector<CompressionRate> compression_rates(Purifier& purifier, View x0, Nois
   std::vector<CompressionRate> rates(x0.n);
   std::vector<float> uniform(x0.image_size());
   for (int draw = 0; draw < draws; ++draw) {
+    const Mirror eta_host(start.view(), Device::Cpu, Mirror::Load::No);
     for (int n = 0; n < x0.n; ++n) {
       stream.cr_uniform(seed, images[n], draw, uniform.data(), uniform.size());
-      for (size_t i = 0; i < uniform.size(); ++i) {
-        real v = x0.image(n)[i] + static_cast<real>((2.0 * uniform[i] - 1) * eps);
-        if (clamp) v = std::clamp<real>(v, 0, 1);
-        start.view().image(n)[i] = 2 * v - 1;
-      }
+      for (size_t i = 0; i < uniform.size(); ++i) eta_host.view().image(n)[i] = static_cast<real>((2.0 * uniform[i] - 1) * eps);
     }
+    eta_host.store();
+    add_forward(x0, start.view(), start.view());
+    if (clamp) clamp_forward(0, 1, start.view(), start.view());
+    affine_forward(2, start.view(), 0, {}, -1, start.view());
     const std::vector<double> eta = l2_distances(start.view(), u.view());
     const std::vector<double> moved = l2_distances(purifier.forward(start.view(), noise), anchors);
     for (int n = 0; n < x0.n; ++n) {

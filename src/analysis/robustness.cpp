@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attack/attacks.h"
+#include "attack/defence_noise.h"
 #include "core/check.h"
 #include "ops/ops.h"
 
@@ -26,14 +28,13 @@ Robustness::Robustness(Net* unet, Net& base, Net& behind, const RobustnessOption
 // Plans the target for this t*. Extra memory keeps the activations of the last reverse steps.
 void Robustness::select(int t) {
   if (t == current_t_) return;
-  const Backward backward = options_.bpda ? Backward::Bpda : Backward::Full;
   int keep = 0;
   if (unet_ && memory_reals_) {
     const size_t per_step = make_plan(unet_->model(), batch_, Mode::InputGrad, false).arena;
     keep = static_cast<int>(std::min<size_t>(memory_reals_ / per_step, 1000));
   }
   target_.reset();
-  target_ = std::make_unique<Defended>(unet_, behind_, purify_options(options_, t), backward, batch_, true, keep);
+  target_ = std::make_unique<Defended>(unet_, behind_, purify_options(options_, t), options_.backward, batch_, true, keep);
   current_t_ = t;
 }
 
@@ -56,18 +57,52 @@ Buffer Robustness::purified(int t, int64_t seed, View x, const std::vector<int64
   return result;
 }
 
-std::vector<AttackRecord> Robustness::attack(const Setting& s, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
-                                             PgdCheckpoint* checkpoint, const std::function<bool()>& stop) {
+AttackResult Robustness::craft(const Setting& s, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
+                               AttackCheckpoint* checkpoint, const std::function<bool()>& stop, const GradientObserver& observe) {
   select(s.t);
-  KeyedNoise noise(stream_, s.seed, ids, 0, options_.t_base);
-  const StepNoise step_noise = [&](int step) -> NoiseSource* {
-    noise.set_draw(s.rand == Rand::Free ? eot_draw(step, 1, 0) : 0);
-    return &noise;
-  };
-  const PgdResult result = pgd(*target_, x, labels.data(), std::vector<double>(x.n, s.eps), options_.pgd, stream_, s.seed, ids, step_noise, checkpoint, stop);
+  AttackSettings settings = options_.attack;
+  if (s.rand != Rand::Eot) settings.eot.draws = 1;
+  DefenceNoise noise(stream_, s.seed, s.rand == Rand::Free || s.rand == Rand::Eot, settings.eot.draws, options_.t_base);
+  const SlotNoise slots = [&noise](const std::vector<NoiseSlot>& at) { return noise.at(at); };
+  return purescope::attack(AttackTask{*target_, x, labels.data(), std::vector<double>(x.n, s.eps), stream_, s.seed, ids, slots, stop, checkpoint, observe},
+                           options_.pgd, settings);
+}
+
+std::vector<AttackRecord> Robustness::attack(const Setting& s, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
+                                             AttackCheckpoint* checkpoint, const std::function<bool()>& stop, const GradientObserver& observe) {
+  const AttackResult result = craft(s, x, labels, ids, checkpoint, stop, observe);
   if (result.stopped) return {};
   const Measured& m = measured(s, x, ids);
   return score(s, x, labels, ids, result, m.rates, m.anchors.view());
+}
+
+std::vector<int> Robustness::predict(int t, int64_t seed, uint64_t draw, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
+                                     std::vector<double>* losses) {
+  select(t);
+  KeyedNoise noise(stream_, seed, ids, draw, options_.t_base);
+  target_->forward(x, &noise);
+  if (losses) *losses = target_->losses(labels.data());
+  return target_->predictions();
+}
+
+Buffer Robustness::gradient(int t, int64_t seed, uint64_t first_draw, int draws, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids) {
+  select(t);
+  Buffer sum(x.n, x.c, x.h, x.w), part(x.n, x.c, x.h, x.w);
+  KeyedNoise noise(stream_, seed, ids, first_draw, options_.t_base);
+  for (int d = 0; d < draws; ++d) {
+    noise.set_draw(first_draw + d);
+    target_->forward(x, &noise);
+    target_->backward(labels.data(), part.view());
+    if (d == 0) copy_forward(part.view(), sum.view());
+    else add_forward(sum.view(), part.view(), sum.view());
+  }
+  affine_forward(1.0 / draws, sum.view(), 0, {}, 0, sum.view());
+  return sum;
+}
+
+std::vector<int> Robustness::classify(View x) {
+  base_->forward(x, nullptr);
+  return base_->predictions();
 }
 
 // The compression rate of a batch does not depend on the attack: measured once per (t, seed, eps) and kept for the next kind of randomness.
@@ -84,7 +119,7 @@ const Robustness::Measured& Robustness::measured(const Setting& s, View x, const
 
 // The harness, not the attack, decides success: one more pass under the test noise.
 std::vector<AttackRecord> Robustness::score(const Setting& s, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
-                                            const PgdResult& result, const std::vector<CompressionRate>& rates, View anchors) {
+                                            const AttackResult& result, const std::vector<CompressionRate>& rates, View anchors) {
   const View adv = result.adversarial.view();
   base_->forward(x, nullptr);
   const std::vector<int> clean = base_->predictions();
@@ -98,11 +133,12 @@ std::vector<AttackRecord> Robustness::score(const Setting& s, View x, const std:
   affine_forward(0.5, anchors, 0, {}, 0.5, anchors01.view());
   const std::vector<double> travelled = l2_distances(moved.view(), anchors01.view()), l2 = l2_distances(adv, x), linf = linf_distances(adv, x),
                             away = l2_distances(anchors01.view(), x);
-  KeyedNoise test(stream_, s.rand == Rand::Transfer ? options_.test_seed : s.seed, ids, s.rand == Rand::Free ? test_draw(0) : 0, options_.t_base);
+  KeyedNoise test(stream_, s.rand == Rand::Transfer ? options_.test_seed : s.seed, ids, s.rand == Rand::Free || s.rand == Rand::Eot ? test_draw(0) : 0, options_.t_base);
   target_->forward(adv, &test);
   const std::vector<int> predictions = target_->predictions();
   const std::vector<double> losses = target_->losses(labels.data());
 
+  const Mirror adv_host(adv);
   std::vector<AttackRecord> records(x.n);
   for (int n = 0; n < x.n; ++n) {
     AttackRecord& r = records[n];
@@ -122,13 +158,13 @@ std::vector<AttackRecord> Robustness::score(const Setting& s, View x, const std:
     r.cr_error = rates[n].standard_error;
     r.cr_adv = l2[n] > 0 ? travelled[n] / l2[n] : 0;
     r.grad_zero = image.grad_zero;
-    const int checks = (options_.pgd.restarts > 1) + options_.pgd.best_iterate;   // further passes at the end of each restart
-    r.forwards = (options_.pgd.steps + checks) * std::max(1, options_.pgd.restarts) + 1;
-    r.backwards = options_.pgd.steps * std::max(1, options_.pgd.restarts);
+    r.forwards = static_cast<int64_t>(image.forwards) + 1;   // the test
+    r.backwards = static_cast<int64_t>(image.backwards);
+    r.broken_by = image.broken_by;
     if (image.not_finite || predictions[n] < 0 || !std::isfinite(losses[n])) r.status = "nan";
     else if (options_.skip_misclassified && clean[n] != labels[n]) r.status = "skipped_misclassified";
     r.robust = r.status == "ok" && predictions[n] == labels[n];
-    r.adversarial.assign(adv.image(n), adv.image(n) + x.image_size());
+    r.adversarial.assign(adv_host.view().image(n), adv_host.view().image(n) + x.image_size());
   }
   return records;
 }

@@ -7,6 +7,7 @@
 
 #include "analysis/compression_rate.h"
 #include "analysis/robustness_options.h"
+#include "attack/attack_task.h"
 #include "attack/minimum_perturbation.h"
 
 namespace purescope {
@@ -17,10 +18,22 @@ class Robustness {
   // unet may be null. `base` and `behind` are two nets of the same classifier: alone, and after the purifier.
   Robustness(Net* unet, Net& base, Net& behind, const RobustnessOptions& options, const NoiseStream& stream, int batch, size_t memory_reals);
 
-  // x [n,3,h,w] in [0,1]; ids are the positions in the data source (they key the noise). `resume` continues a stopped attack; when stop()
+  // x [n,3,h,w] in [0,1], on the device, as all images here; ids are the positions in the data source (they key the noise). `resume` continues a stopped attack; when stop()
   // turns true at a step boundary the attack is left in `checkpoint` and the result is empty.
   std::vector<AttackRecord> attack(const Setting& setting, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
-                                   PgdCheckpoint* checkpoint, const std::function<bool()>& stop);
+                                   AttackCheckpoint* checkpoint, const std::function<bool()>& stop, const GradientObserver& observe = {});
+
+  // The attack alone, without measuring or judging its result.
+  AttackResult craft(const Setting& setting, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
+                     AttackCheckpoint* checkpoint, const std::function<bool()>& stop, const GradientObserver& observe = {});
+
+  // Predictions at x, image j under test draw `draw` (0: the fixed noise) of the seed; -1 not finite. The losses go to `losses` if given.
+  std::vector<int> predict(int t, int64_t seed, uint64_t draw, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
+                           std::vector<double>* losses = nullptr);
+  // Gradients of the cross-entropy at x, averaged over `draws` draws from `first_draw` on (one draw 0: the fixed noise).
+  Buffer gradient(int t, int64_t seed, uint64_t first_draw, int draws, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids);
+  // argmax of the classifier alone.
+  std::vector<int> classify(View x);
 
   // Minimum perturbations of the classifier alone in units of eps, at x.
   std::vector<MinimumPerturbation> minima(double eps, int64_t seed, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids);
@@ -36,7 +49,7 @@ class Robustness {
   void select(int t);
   const Measured& measured(const Setting& setting, View x, const std::vector<int64_t>& ids);
   std::vector<AttackRecord> score(const Setting& setting, View x, const std::vector<int>& labels, const std::vector<int64_t>& ids,
-                                  const PgdResult& result, const std::vector<CompressionRate>& rates, View anchors);
+                                  const AttackResult& result, const std::vector<CompressionRate>& rates, View anchors);
   Net* unet_;
   Net& base_net_;
   Net& behind_;

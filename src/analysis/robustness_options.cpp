@@ -2,11 +2,12 @@
 
 namespace purescope {
 
-const char* rand_name(Rand rand) {
+std::string rand_name(Rand rand, int draws) {
   switch (rand) {
     case Rand::Fixed: return "fixed";
     case Rand::Free: return "free";
     case Rand::Transfer: return "transfer";
+    case Rand::Eot: return "eot:" + std::to_string(draws);
   }
   return "?";
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attack/attack_options.h"
+#include "defence/backward_options.h"
 #include "diffusion/purify_options.h"
 
 namespace purescope {
@@ -13,12 +14,15 @@ namespace purescope {
 enum class Rand {
   Fixed,     // attack and test share the noise of the seed (draw 0)
   Free,      // fresh noise at every attack step, another draw for the test
-  Transfer   // crafted under the noise of the seed, tested under that of another seed
+  Transfer,  // crafted under the noise of the seed, tested under that of another seed
+  Eot        // as Free, every attack step averaged over several fresh draws
 };
-const char* rand_name(Rand rand);
+// fixed, free, transfer, eot:N (N = draws).
+std::string rand_name(Rand rand, int draws = 1);
 
 struct RobustnessOptions {
-  PgdOptions pgd;
+  PgdOptions pgd;                       // norm, steps and restarts of every attack
+  AttackSettings attack;                // which attack, and its own settings; its EOT draws apply to Rand::Eot only
   PurifyOptions purify;                 // t is overwritten by each entry of `t`
   std::vector<int> t = {100};
   int steps_reverse = 0;                // 0: t of them
@@ -26,7 +30,7 @@ struct RobustnessOptions {
   std::vector<int64_t> seeds = {0};
   std::vector<Rand> rand = {Rand::Fixed, Rand::Free};
   int64_t test_seed = 0;                // Transfer only
-  bool bpda = false;
+  Backward backward;                    // how the attack's gradient goes through the purifier; in every record
   int draws = 10;                       // of the compression rate; 0: do not measure it
   bool clamp_cr = false;
   bool skip_misclassified = false;
@@ -46,7 +50,8 @@ struct AttackRecord {
   double l2_anchor = 0;                                   // ||f(x0) - x0||, [0,1] units
   double cr = 0, cr_error = 0, cr_adv = 0;                // expected compression rate, its standard error; that of the attack's perturbation
   double grad_zero = 0;
-  int forwards = 0, backwards = 0;                        // passes through the whole target
+  int64_t forwards = 0, backwards = 0;                    // passes through the whole target
+  int broken_by = -1;                                     // suite: place of the attack that succeeded, -2 none needed, -1 none
   std::string status = "ok";                              // ok | nan | skipped_misclassified
   std::vector<float> adversarial;                         // [3,h,w]
 };

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/buffer.h"
+
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
@@ -58,9 +60,10 @@ double plane_similarity(const real* a, const real* b, int h, int w) {
 std::vector<double> ssim(View a, View b) {
   std::vector<double> result(a.n, std::numeric_limits<double>::quiet_NaN());
   if (a.h < kWindow || a.w < kWindow) return result;
+  const Mirror x(a), y(b);
   for (int n = 0; n < a.n; ++n) {
     result[n] = 0;
-    for (int c = 0; c < a.c; ++c) result[n] += plane_similarity(a.plane(n, c), b.plane(n, c), a.h, a.w) / a.c;
+    for (int c = 0; c < a.c; ++c) result[n] += plane_similarity(x.view().plane(n, c), y.view().plane(n, c), a.h, a.w) / a.c;
   }
   return result;
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/check.h"
+#include "core/current_device.h"
 #include "core/hash.h"
 #include "core/parallel.h"
 #include "io/image.h"
@@ -17,7 +18,12 @@
 namespace purescope {
 namespace {
 
-const char* sampler_text(const PurifyOptions& p) { return p.sampler == SamplerKind::Ddpm ? "ddpm" : "eta"; }
+// Everything that names the sampler and has no key of its own.
+std::string sampler_text(const PurifyOptions& p) {
+  const char* labels = p.labels == Labels::Index ? "" : p.labels == Labels::Continuous ? ", labels continuous" : ", labels torchsde-fp32";
+  return sampler_name(p) + labels + (p.respacing.empty() ? "" : ", respacing " + p.respacing) +
+         (p.image_size ? ", image size " + std::to_string(p.image_size) : "");
+}
 
 std::string list(const std::vector<int>& v) {
   std::vector<std::string> items;
@@ -42,24 +48,32 @@ std::vector<ConfigEntry> config(const AttackOptions& o, const Dataset& data, con
   auto text = [](const std::string& v) { return json_quote(v); };
   auto flag = [](bool v) { return std::string(v ? "true" : "false"); };
   std::vector<std::string> rand;
-  for (Rand x : r.rand) rand.push_back(json_quote(rand_name(x)));
+  for (Rand x : r.rand) rand.push_back(json_quote(rand_name(x, r.attack.eot.draws)));
   const std::string forward = r.purify.forward == ForwardKind::Jump ? "jump" : r.purify.forward == ForwardKind::Steps ? "steps" : "none";
   const std::string clip = r.purify.clip == Clip::X0 ? "x0" : r.purify.clip == Clip::None ? "none" : "straight-through";
-  return {{"command", text(kind_name(o.kind))}, {"real", text(scalar)}, {"math", text("exact")}, {"data", text(o.data), ConfigRole::Free},
+  std::vector<ConfigEntry> entries =
+         {{"command", text(kind_name(o.kind))}, {"real", text(scalar)}, {"math", text("exact")}, {"data", text(o.data), ConfigRole::Free},
           {"first", std::to_string(o.first)}, {"n", std::to_string(data.count())}, {"t", list(r.t)}, {"steps-reverse", std::to_string(r.steps_reverse)},
           {"forward", text(forward)}, {"sampler", text(sampler_text(r.purify))}, {"eta", json_number(r.purify.eta)}, {"clip", text(clip)},
-          {"variance", text(r.purify.variance == Variance::FixedLarge ? "fixedlarge" : "fixedsmall")},
+          {"variance", text(variance_name(r.purify))},
           {"scale", text(r.purify.scale == InputScale::None ? "none" : "sqrt_abar")}, {"seed", list(r.seeds)},
           {"noise-rng", text(to_string(o.noise.mode))}, {"seed-hash", text(seed_hash_name(o.noise.mode))}, {"t-base", std::to_string(r.t_base)},
           {"norm", text(r.pgd.norm == Norm::Linf ? "linf" : "l2")}, {"eps", list(r.eps)}, {"steps", std::to_string(r.pgd.steps)},
           {"rel-step", json_number(r.pgd.relative_step)}, {"abs-step", json_number(r.pgd.absolute_step)},
           {"random-start", flag(r.pgd.random_start)}, {"restarts", std::to_string(r.pgd.restarts)}, {"best-iterate", flag(r.pgd.best_iterate)},
-          {"backward", text(r.bpda ? "bpda" : "full")}, {"rand", json_array(rand)}, {"test-seed", std::to_string(r.test_seed)},
+          {"backward", text(backward_name(r.backward))}, {"rand", json_array(rand)}, {"test-seed", std::to_string(r.test_seed)},
           {"draws", std::to_string(r.draws)}, {"clamp-cr", flag(r.clamp_cr)}, {"skip-misclassified", flag(r.skip_misclassified)},
           {"predict", flag(r.predict)}, {"predict-steps", std::to_string(r.predict_steps)},
+          {"attack", text(attack_name(r.attack.kind))}, {"apgd-steps", std::to_string(r.attack.apgd_steps)}, {"targets", std::to_string(r.attack.targets)},
+          {"queries", std::to_string(r.attack.queries)}, {"square-p", json_number(r.attack.square_p)}, {"square-rescale", flag(r.attack.square_rescale)},
+          {"samples", std::to_string(r.attack.samples)}, {"sigma", json_number(r.attack.sigma)}, {"learning-rate", json_number(r.attack.learning_rate)},
+          {"eot", std::to_string(r.attack.eot.draws)}, {"eot-mode", text(eot_mode_name(r.attack.eot.mode))}, {"eot-average", flag(r.attack.eot.average)},
           {"batch", std::to_string(o.batch), ConfigRole::Free}, {"memory", text(o.purify.memory), ConfigRole::Free},
           {"purifier_sha256", text(purifier_sha), ConfigRole::Identity}, {"classifier_sha256", text(classifier_sha), ConfigRole::Identity},
           {"data_sha256", text(data.sha256), ConfigRole::Identity}};
+  // Other devices sum in other orders: their records do not mix with those of the CPU.
+  if (current_device() != Device::Cpu) entries.push_back({"device", text(device_kind(current_device()))});
+  return entries;
 }
 
 // A killed run may leave a half-written file under its temporary name (io/atomic_file); nothing refers to it.
@@ -109,14 +123,16 @@ void check_run(const AttackOptions& o, const Dataset& data, const ClassifierShap
 }
 
 RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string& purifier_sha, const std::string& classifier_sha,
-                 const std::string& purifier_arch, const std::string& classifier_arch, const std::string& scalar)
-    : options_(o) {
+                 const std::string& purifier_arch, const std::string& classifier_arch, const std::string& scalar, SinkPlan plan)
+    : options_(o), plan_(std::move(plan)) {
   RunDescription d;
   d.program_version = PURESCOPE_VERSION;
   d.numerics = "1";
   d.config = config(o, data, purifier_sha, classifier_sha, scalar);
+  d.config.front().value = json_quote(name());
+  d.config.insert(d.config.end(), plan_.extra.begin(), plan_.extra.end());
   const std::string hash = config_hash(d.config);
-  facts_ = {hash.substr(0, 8), o.run.pgd.norm == Norm::Linf ? "linf" : "l2", "pgd", o.run.bpda ? "bpda" : "full", o.run.pgd.steps, o.run.test_seed};
+  facts_ = {hash.substr(0, 8), o.run.pgd.norm == Norm::Linf ? "linf" : "l2", backward_name(o.run.backward), o.run.pgd, o.run.attack, o.run.test_seed};
   if (verifying()) {
     folder_ = o.verify_run;
     JournalOptions j;
@@ -141,8 +157,8 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
   d.sections = {{"command_line", json_array(words)}, {"purifier", JsonLine().add("file", o.purifier.weights).add("arch", purifier_arch).text()},
                 {"classifier", JsonLine().add("file", o.classifier.weights).add("arch", classifier_arch).text()},
                 {"data", JsonLine().add("description", data.description).add("decoders", image_decoder_names()).text()},
-                {"purification", json_array(purification)}, {"device", JsonLine().add("kind", "cpu").add("threads", thread_count()).text()}};
-  folder_ = o.out.empty() ? std::string("runs/") + kind_name(o.kind) + "-" + facts_.run : o.out;
+                {"purification", json_array(purification)}, {"device", JsonLine().add("kind", device_kind(current_device())).add("name", device_name(current_device())).add("threads", thread_count()).text()}};
+  folder_ = o.out.empty() ? "runs/" + name() + "-" + facts_.run : o.out;
   dir_ = std::make_unique<RunDir>(folder_, d, RunOptions{o.resume, o.repair, o.force_mixed, 0, 1});
   remove_leftovers(folder_ + "/adv");
   remove_leftovers(folder_ + "/state");
@@ -151,13 +167,13 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
   j.report = [](const std::string& text) { std::fprintf(stderr, "note: %s\n", text.c_str()); };
   journal_ = std::make_unique<Journal>(j);
   if (!o.common.quiet) {
-    std::fprintf(stderr, "run %s in %s: %s, %d threads, %s, noise %s\n", facts_.run.c_str(), folder_.c_str(), scalar.c_str(), thread_count(),
-                 data.description.c_str(), to_string(o.noise.mode).c_str());
+    std::fprintf(stderr, "run %s in %s: %s on %s, %d threads, %s, noise %s\n", facts_.run.c_str(), folder_.c_str(), scalar.c_str(),
+                 device_name(current_device()).c_str(), thread_count(), data.description.c_str(), to_string(o.noise.mode).c_str());
     std::fprintf(stderr, "purifier %s, classifier %s\n", purifier_arch.c_str(), classifier_arch.c_str());
     for (const std::string& p : purification) std::fprintf(stderr, "purify: %s\n", p.substr(1, p.size() - 2).c_str());
     std::fprintf(stderr, "budget: %s", facts_.norm.c_str());
     for (double e : o.run.eps) std::fprintf(stderr, " eps %.9f (%.4g/255)", e, e * 255);
-    std::fprintf(stderr, ", %d steps of %.9f eps\n", o.run.pgd.steps, o.run.pgd.relative_step);
+    std::fprintf(stderr, ", %s: %s\n", attack_name(o.run.attack.kind), describe_attack(o.run.pgd, o.run.attack).c_str());
   }
 }
 
@@ -181,8 +197,10 @@ void RunSink::put(const RecordId& id, const std::string& line) {
 
 std::string RunSink::adversarial_path(const RecordId& id) const {
   char name[128];
+  std::string rand = id.kind.substr(id.kind.find(':') + 1);
+  std::replace(rand.begin(), rand.end(), ':', '-');
   std::snprintf(name, sizeof name, "/adv/%06lld.s%lld.t%d.e%.6f.%s.npy", static_cast<long long>(id.image), static_cast<long long>(id.seed), id.t,
-                id.eps, id.kind.substr(id.kind.find(':') + 1).c_str());
+                id.eps, rand.c_str());
   return folder_ + name;
 }
 
@@ -210,13 +228,16 @@ int RunSink::finish() {
     return differences_.empty() && compared_ > 0 ? kOk : kNegative;
   }
   journal_->finish();
-  const std::vector<TableRow> rows = attack_table(journal_->records());
-  dir_->write_summary(JsonLine().add("run", facts_.run).raw("rows", table_json(rows)).add("mixed", dir_->mixed()).text());
+  const bool json = options_.common.json;
+  const std::vector<std::string>& records = journal_->records();
+  const std::string rows = plan_.table ? plan_.table(records, true) : table_json(attack_table(records));
+  dir_->write_summary(JsonLine().add("run", facts_.run).raw("rows", rows).add("mixed", dir_->mixed()).text());
   std::filesystem::remove(state_path());
-  print_out(options_.common.json ? JsonLine().add("run", facts_.run).add("folder", folder_).raw("rows", table_json(rows)).text() + "\n" : table_text(rows));
+  if (json) print_out(JsonLine().add("run", facts_.run).add("folder", folder_).raw("rows", rows).text() + "\n");
+  else print_out(plan_.table ? plan_.table(records, false) : table_text(attack_table(records)) + suite_text(records));
   if (!options_.common.quiet)
     std::fprintf(stderr, "records: %s/results.0000of0001.jsonl%s\n", folder_.c_str(),
-                 options_.kind == RunKind::Attack ? (", pictures: " + folder_ + "/grid.png").c_str() : "");
+                 options_.kind == RunKind::Attack && plan_.command.empty() ? (", pictures: " + folder_ + "/grid.png").c_str() : "");
   return kOk;
 }
 

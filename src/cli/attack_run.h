@@ -1,6 +1,7 @@
 // The run directory of attack, cr and predict: what is recorded, what is still missing, what stands in it at the end. No scalar type in
 // here but the checkpoint's, which passes through.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,11 +23,18 @@ struct ClassifierShape { int height, width, classes; };
 // The data must fit the classifier (exit 65).
 void check_run(const AttackOptions& options, const Dataset& data, const ClassifierShape& shape);
 
+// What a command that shares the run directory of attack says differently.
+struct SinkPlan {
+  std::string command;                  // its name, in the header and in the name of the folder
+  std::vector<ConfigEntry> extra;       // further configuration
+  std::function<std::string(const std::vector<std::string>& records, bool json)> table;   // of the records, to stdout; JSON: an array
+};
+
 // Where records go: into the journal of a run directory, or (verify) into a comparison with the records of an earlier run.
 class RunSink {
  public:
   RunSink(const AttackOptions& options, const Dataset& data, const std::string& purifier_sha, const std::string& classifier_sha,
-          const std::string& purifier_arch, const std::string& classifier_arch, const std::string& scalar);
+          const std::string& purifier_arch, const std::string& classifier_arch, const std::string& scalar, SinkPlan plan = {});
 
   const RunFacts& facts() const { return facts_; }
   bool verifying() const { return !options_.verify_run.empty(); }
@@ -56,7 +64,9 @@ class RunSink {
   std::string state_path() const { return folder_ + "/state/attack.safetensors"; }
   std::string state_key(const std::string& key, const std::vector<int64_t>& ids) const;
   void make_state_folder() const;
+  std::string name() const { return plan_.command.empty() ? kind_name(options_.kind) : plan_.command; }
   const AttackOptions& options_;
+  SinkPlan plan_;
   RunFacts facts_;
   std::string folder_;
   std::unique_ptr<RunDir> dir_;

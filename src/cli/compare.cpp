@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "core/check.h"
+#include "core/current_device.h"
 #include "io/json_text.h"
 #include "io/signals.h"
 #include "io/text.h"
@@ -14,26 +15,32 @@ namespace {
 struct Side {
   Trace trace;
   bool f64 = false, file = false;
+  Device device = Device::Cpu;
 };
 
 Side run_side(const std::string& name, const CompareOptions& o) {
   if (name == "fast")
     fail(kUsage, "not built: fast", "compare " + name,
-         "compare f32, f64 or a file written by `purescope forward --dump`");
-  if (name.starts_with("cuda") || name == "emulated")
-    fail(kUnavailable, "built without CUDA", "compare " + name, "compare f32, f64 or a file");
+         "compare f32, f64, cpu, cuda, emulated or a file written by `purescope forward --dump`");
+  const Device usual = current_device();
+  if (name == "f64") return {f64::trace_for_compare(o), true, false, usual};
+  if (name == "f32" || name == "exact") return {f32::trace_for_compare(o), false, false, usual};
   Side side;
-  if (name == "f64") return {f64::trace_for_compare(o), true, false};
-  if (name == "f32" || name == "exact") return {f32::trace_for_compare(o), false, false};
+  if (name == "cpu" || name == "emulated" || name.starts_with("cuda")) {
+    set_current_device(parse_device(name));
+    side = {o.common.f64 ? f64::trace_for_compare(o) : f32::trace_for_compare(o), o.common.f64, false, current_device()};
+    set_current_device({usual, 0});
+    return side;
+  }
   side.file = true;
   side.trace = read_trace(name, side.f64);
   return side;
 }
 
-// Zero where both sides promise the same bits; 1e-5 where one is float; 1e-9 for a file in double, which another
-// machine may have written.
+// Zero where both sides promise the same bits; 1e-5 where one is float; 1e-9 for two devices in double (other orders of
+// summation) and for a file in double, which another machine may have written.
 double default_tolerance(const Side& a, const Side& b) {
-  if (!a.file && !b.file && a.f64 == b.f64) return 0;
+  if (!a.file && !b.file && a.f64 == b.f64 && a.device == b.device) return 0;
   return a.f64 && b.f64 ? 1e-9 : 1e-5;
 }
 

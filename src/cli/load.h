@@ -33,18 +33,19 @@ void check_t_max(const LoadedNet& purifier, int t, bool force);
 
 // [n, c, h, w] from x.npy or FILE.safetensors:TENSOR; float32 values widen exactly. Other shapes: exit 65. PNG and
 // JPEG, where `pictures` allows them: one image, byte / 255 in float32. Warns about NaN and infinity, refuses them with
-// --strict.
+// --strict. The buffer lies on the host.
 Buffer read_images(const std::string& spec, const ValueInfo& image, const std::string& flag,
                    const CommonOptions& common, bool pictures);
 // [n] whole numbers in [0, classes): "3,5" or a .npy.
 std::vector<int> read_labels(const std::string& text, int count, int classes);
 
+// Both take a View of any device.
 void write_array(const std::string& path, View v);  // .npy [n, c, h, w], or [n, c] where h = w = 1
 // .npy as it is, or .png for one image: byte = floor(255 clamp(v) + 1/2).
 void write_images(const std::string& path, View v);
 bool is_picture(const std::string& path);  // by its ending: png, jpg, jpeg
 
-// y = a x + c on all values, in place.
+// y = a x + c on all values of a View on the host, in place.
 void affine_in_place(double a, double c, View v);
 
 // How many reverse steps may keep their activations for a gradient of `batch` images: "min" 0, "max" all, else as many

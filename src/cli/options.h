@@ -14,6 +14,7 @@ namespace purescope {
 
 struct CommonOptions {
   bool f64 = false;      // --real
+  std::string device;    // --device, empty: default
   int threads = 0;       // --threads, 0: default
   bool quiet = false;    // -q: no messages but warnings and errors
   bool verbose = false;  // -v
@@ -34,7 +35,9 @@ struct PurifyFlags {
   std::vector<int> t = {100};
   int steps_reverse = 0;
   std::string sampler = "ddpm";
-  std::string forward, clip, variance, scale;  // empty: the sampler's default
+  std::string forward, clip, variance, scale, labels;  // empty: the sampler's default
+  std::string respacing;
+  int image_size = 0;
   std::string memory = "min";                  // min | max | SIZE: how much activation memory a gradient may keep
 };
 

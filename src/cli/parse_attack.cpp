@@ -5,6 +5,7 @@
 #include "cli/attack_run.h"
 #include "cli/bundled.h"
 #include "cli/commands.h"
+#include "cli/protocol.h"
 #include "cli/shared_flags.h"
 #include "core/check.h"
 #include "io/durable.h"
@@ -49,11 +50,49 @@ void add_budget_flags(Command& c, AttackOptions& o, bool pgd) {
     o.run.pgd.norm = text == "l2" ? Norm::L2 : Norm::Linf;
     if (text == "l2") o.run.pgd.relative_step = 0.025;   // foolbox's default for l2
   });
-  c.count("--steps", "PGD steps (default 40)", o.run.pgd.steps);
+  c.option("--steps", "N", "steps of PGD (default 40) and of one APGD run (default 100)", [&o](const std::string& text, const std::string& flag) {
+    o.run.pgd.steps = o.run.attack.apgd_steps = parse_count(text, flag);
+  });
   c.fraction("--rel-step", "step in units of eps (default 0.01/0.3; 0.025 for l2)", o.run.pgd.relative_step);
   c.fraction("--abs-step", "step in [0,1] units, instead", o.run.pgd.absolute_step);
   c.on_off("random-start", "start at a random point of the ball (default on)", o.run.pgd.random_start);
   c.count("--restarts", "runs from different starts; the first success counts (default 1)", o.run.pgd.restarts);
+}
+
+void add_method_flags(Command& c, AttackOptions& o) {
+  AttackSettings& a = o.run.attack;
+  c.group("Attack");
+  c.option("--attack", "NAME", "pgd | fgsm | apgd-ce | apgd-dlr | apgd-t | square | spsa | nes | random | suite (default pgd)",
+           [&a](const std::string& text, const std::string&) { a.kind = parse_attack_kind(text); });
+  c.count("--eot", "draws averaged in every step under free randomness; 1: one fresh draw (default 1; protocol 15)", a.eot.draws);
+  c.option("--eot-mode", "loss|logits", "average the loss gradients of the draws, or their logits (default loss)", [&a](const std::string& text, const std::string& flag) {
+    if (text != "loss" && text != "logits") fail(kUsage, "unknown EOT mode '" + text + "'", flag, "loss or logits");
+    a.eot.mode = text == "loss" ? EotMode::Loss : EotMode::Logits;
+  });
+  c.flag("--eot-average", "APGD and Square judge points by all draws (default: by the last one, as AutoAttack)", a.eot.average);
+  c.count("--targets", "apgd-t: target classes (default 9, or all others if fewer)", a.targets);
+  c.count("--queries", "square, spsa, nes, random: passes per restart (default 5000)", a.queries);
+  c.fraction("--square-p", "square: share of pixels of the first squares (default 0.8)", a.square_p);
+  c.flag("--square-rescale", "square: stretch the schedule to --queries (default: as for 10,000)", a.square_rescale);
+  c.count("--samples", "spsa, nes: passes per estimated gradient (default 100)", a.samples);
+  c.fraction("--sigma", "spsa, nes: distance of these points (default 0.01, 0.001)", a.sigma);
+  c.fraction("--learning-rate", "spsa: of Adam (default 0.01)", a.learning_rate);
+}
+
+// The kinds of randomness asked for; EOT takes the place of free randomness.
+void choose_randomness(AttackOptions& o) {
+  if (o.only_fixed && o.only_free) fail(kUsage, "--fix-random and --no-fix-random", "the command line", "give one, or neither for both columns");
+  const bool eot = o.run.attack.eot.draws > 1;
+  if (eot && o.only_fixed)
+    fail(kUsage, "EOT under fixed randomness would average one draw with itself", "--eot with --fix-random", "leave one of them out");
+  const Rand free = eot ? Rand::Eot : Rand::Free;
+  o.run.rand = o.only_fixed ? std::vector<Rand>{Rand::Fixed} : o.only_free ? std::vector<Rand>{free} : std::vector<Rand>{Rand::Fixed, free};
+  if (o.transfer) o.run.rand.push_back(Rand::Transfer);
+}
+
+void add_backward_flag(Command& c, AttackOptions& o) {
+  c.option("--backward", "MODE", "gradient through the purifier: full | full-ste | bpda | surrogate:STEPS | forward-noise-only (default full)",
+           [&o](const std::string& text, const std::string& flag) { o.run.backward = parse_backward(text, flag); });
 }
 
 void add_rate_flags(Command& c, AttackOptions& o) {
@@ -86,15 +125,14 @@ std::shared_ptr<AttackOptions> options(RunKind kind) {
 
 void register_attack(Program& program, const std::shared_ptr<Words>& line) {
   auto o = options(RunKind::Attack);
-  Command& c = program.add("attack", "Run", "Accuracy, compression rate and robustness of a purifier and classifier under PGD, with fixed and with free randomness.",
+  Command& c = program.add("attack", "Run", "Accuracy, compression rate and robustness of a purifier and classifier under attack, with fixed and with free randomness.",
                            {"purescope attack --t 20,50,100 --steps-reverse 10 -n 24 --steps 10 --out runs/first",
                             "purescope attack --data cifar10:test_batch.bin -c resnet20.safetensors -p cifar10-ddpm --t 100 -n 100 --steps 40 --seed 0,1,2 --fix-random --out runs/cifar",
+                            "purescope attack --attack suite -p none --eps 8/255       # APGD-CE, APGD-T, Square and PGD on the classifier alone",
+                            "purescope attack --t 50 --no-fix-random --eot 15 --eot-mode loss",
                             "purescope attack --t 100 --test-seed 7 --fix-random      # transfer: crafted under --seed, tested under 7"},
                            [o, line] {
-                             if (o->only_fixed && o->only_free) fail(kUsage, "--fix-random and --no-fix-random", "the command line", "give one, or neither for both columns");
-                             if (o->only_fixed) o->run.rand = {Rand::Fixed};
-                             if (o->only_free) o->run.rand = {Rand::Free};
-                             if (o->transfer) o->run.rand.push_back(Rand::Transfer);
+                             choose_randomness(*o);
                              o->command_line = *line;
                              settle(*o);
                              return run(*o);
@@ -102,12 +140,10 @@ void register_attack(Program& program, const std::shared_ptr<Words>& line) {
   add_purifier_flags(c, o->purifier);
   add_classifier_flags(c, o->classifier);
   add_data_flags(c, *o);
+  add_method_flags(c, *o);
   add_budget_flags(c, *o, true);
   c.flag("--best-iterate", "keep the iterate of highest loss (default: the last, as foolbox)", o->run.pgd.best_iterate);
-  c.option("--backward", "full|bpda", "gradient through the purifier: exact, or the identity (default full)", [o](const std::string& text, const std::string& flag) {
-    if (text != "full" && text != "bpda") fail(kUsage, "unknown backward mode '" + text + "'", flag, "full or bpda");
-    o->run.bpda = text == "bpda";
-  });
+  add_backward_flag(c, *o);
   c.group("Randomness");
   c.option("--test-seed", "S", "also transfer: crafted under --seed, tested under S", [o](const std::string& text, const std::string& flag) {
     o->run.test_seed = static_cast<int64_t>(parse_seed(text, flag));
@@ -126,6 +162,47 @@ void register_attack(Program& program, const std::shared_ptr<Words>& line) {
   add_json_flag(c, o->common);
   add_common_flags(c, o->common);
   add_force_flag(c, o->common, "go beyond the purifier's t_max");
+}
+
+void register_protocol(Program& program, const std::shared_ptr<Words>& line) {
+  auto p = std::make_shared<ProtocolOptions>();
+  AttackOptions& o = p->run;
+  o.purifier.weights = kDefaultPurifier;
+  o.classifier.weights = kDefaultClassifier;
+  o.run.attack.eot.draws = 15;
+  o.run.predict = false;
+  Command& c = program.add("protocol", "Run", "What randomness is worth: an attack under fixed, free and averaged noise, every result judged under every rule, beside no attack.",
+                           {"purescope protocol --t 50 -n 100 --eot 15 --tries 10",
+                            "purescope protocol --attack apgd-ce --t 20 -n 24 --steps 20 --eot 5",
+                            "purescope protocol --adv adv.npy --labels labels.npy --data npy:clean.npy,labels.npy --t 50    # judge given images"},
+                           [p, line] {
+                             AttackOptions& run = p->run;
+                             if (p->adv.empty() != p->labels.empty()) fail(kUsage, "--adv and --labels belong together", "the command line", "give both or neither");
+                             p->data_given = run.data != "shapes" || p->adv.empty();
+                             run.command_line = *line;
+                             settle(run);
+                             apply(run.common);
+                             return run.common.f64 ? f64::run_protocol(*p) : f32::run_protocol(*p);
+                           });
+  add_purifier_flags(c, o.purifier);
+  add_classifier_flags(c, o.classifier);
+  add_data_flags(c, o);
+  c.text("--adv", "X.npy", "judge these images instead of attacking; --data, where given, holds the clean ones for the control", p->adv);
+  c.text("--labels", "L.npy", "their labels", p->labels);
+  add_method_flags(c, o);
+  add_budget_flags(c, o, true);
+  c.flag("--best-iterate", "keep the iterate of highest loss (default: the last, as foolbox)", o.run.pgd.best_iterate);
+  add_backward_flag(c, o);
+  c.group("Randomness");
+  c.integer("--test-seed", "the other seed of transfer (default: seed + 1)", p->test_seed, 0, INT64_MAX);
+  c.count("--tries", "fresh draws of mean, worst and majority (default 10)", p->tries);
+  c.flag("--no-other", "leave out the images crafted under the other seed", p->no_other);
+  add_purify_flags(c, o.purify);
+  add_noise_flags(c, o.noise);
+  add_run_flags(c, o);
+  add_json_flag(c, o.common);
+  add_common_flags(c, o.common);
+  add_force_flag(c, o.common, "go beyond the purifier's t_max");
 }
 
 void register_measure(Program& program, RunKind kind, const std::shared_ptr<Words>& line) {
@@ -188,6 +265,7 @@ void register_attack_commands(Program& program) {
   auto line = std::make_shared<Words>();
   program.on_line([line](const Words& words) { *line = words; });
   register_attack(program, line);
+  register_protocol(program, line);
   register_measure(program, RunKind::Cr, line);
   register_measure(program, RunKind::Predict, line);
   register_verify(program);

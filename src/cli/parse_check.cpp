@@ -31,13 +31,14 @@ void register_compare(Program& program) {
       "compare", "Study",
       "Two computations of one network in lockstep, to the first step that differs by more than the bar (exit 1).",
       {"purescope compare f32 f64 --arch ddpm-cifar10",
+       "purescope compare cpu emulated --arch cifar-resnet-20 --real f64",
        "purescope compare f64 steps.safetensors --weights w.safetensors --input x.npy --t 37   "
         "# steps.safetensors: forward --dump"},
       [o] {
         apply(o->common);
         return run_compare(*o);
       });
-  c.argument("A", "f32, f64, exact, or a file written by `purescope forward --dump`", o->a);
+  c.argument("A", "f32, f64, exact, a device (cpu, cuda, emulated; scalar of --real), or a file written by `purescope forward --dump`", o->a);
   c.argument("B", "the same", o->b);
   add_network_flags(c, o->net);
   c.text("--input", "FILE", "x.npy or FILE.safetensors:TENSOR (default: one image made by formula)", o->input);

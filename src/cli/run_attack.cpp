@@ -52,7 +52,7 @@ class Runner {
         for (int64_t seed : o_.run.seeds) {
           if (going && o_.kind == RunKind::Attack)
             for (Rand rand : o_.run.rand)
-              going = going && batches({std::string("attack:") + rand_name(rand), 0, seed, t, eps},
+              going = going && batches({"attack:" + rand_name(rand, o_.run.attack.eot.draws), 0, seed, t, eps},
                                        [&](const RecordId& id, const Batch& b) { return attack(id, rand, b); });
           if (going && o_.kind != RunKind::Attack)
             going = batches({"cr", 0, seed, t, eps}, [&](const RecordId& id, const Batch& b) { return compression(id, b); });
@@ -73,7 +73,9 @@ class Runner {
       id.image = o_.first + i;
       if (sink_.wants(id)) missing.push_back(i);
     }
+    parts_ = (missing.size() + batch_ - 1) / batch_;
     for (size_t first = 0; first < missing.size(); first += batch_) {
+      part_ = first / batch_ + 1;
       if (stop_requested()) return false;
       const Batch b = make_batch({missing.begin() + first, missing.begin() + std::min(missing.size(), first + batch_)});
       begin_ = std::chrono::steady_clock::now();
@@ -84,12 +86,13 @@ class Runner {
 
   Batch make_batch(const std::vector<int>& picks) const {
     Batch b;
-    b.x = Buffer(static_cast<int>(picks.size()), data_.channels, data_.height, data_.width);
+    Buffer host(static_cast<int>(picks.size()), data_.channels, data_.height, data_.width, Device::Cpu);
     for (size_t k = 0; k < picks.size(); ++k) {
-      std::copy_n(data_.image(picks[k]), data_.image_size(), b.x.view().image(static_cast<int>(k)));
+      std::copy_n(data_.image(picks[k]), data_.image_size(), host.view().image(static_cast<int>(k)));
       b.labels.push_back(data_.labels[picks[k]]);
       b.ids.push_back(o_.first + picks[k]);
     }
+    b.x = on_device(std::move(host));
     return b;
   }
 
@@ -105,7 +108,7 @@ class Runner {
 
   bool attack(const RecordId& id, Rand rand, const Batch& b) {
     const std::string key = id.kind + " " + std::to_string(id.seed) + " " + std::to_string(id.t) + " " + std::to_string(id.eps);
-    PgdCheckpoint checkpoint;
+    AttackCheckpoint checkpoint;
     sink_.load_state(key, b.ids, checkpoint);
     const std::vector<AttackRecord> records =
         robustness_.attack({id.t, id.seed, id.eps, rand}, b.x.view(), b.labels, b.ids, &checkpoint, [] { return stop_requested(); });
@@ -113,6 +116,7 @@ class Runner {
       sink_.save_state(key, b.ids, checkpoint);
       return false;
     }
+    if (o_.run.attack.kind == AttackKind::Suite && !o_.common.quiet) suite_log(records);
     for (const AttackRecord& r : records) {
       if (o_.save_adv || r.image < o_.first + kGridImages) sink_.save_adversarial(id, r, data_.channels, data_.height, data_.width);
       RecordId own = id;
@@ -120,6 +124,17 @@ class Runner {
       put(id, r.image, b.x.view().n, attack_line(facts_, own, source(r.image), rand, r), r.robust);
     }
     return true;
+  }
+
+  // What each attack of the suite did to this batch, in the form of AutoAttack's log.
+  void suite_log(const std::vector<AttackRecord>& records) const {
+    auto broken = [&](int place) { return std::count_if(records.begin(), records.end(), [place](const AttackRecord& r) { return r.broken_by == place; }); };
+    int standing = static_cast<int>(records.size() - broken(-2));
+    for (size_t i = 0; i < suite_sequence().size(); ++i) {
+      const int now = static_cast<int>(broken(static_cast<int>(i)));
+      std::fprintf(stderr, "%s - %zu/%zu - %d out of %d successfully perturbed\n", attack_name(suite_sequence()[i]), part_, parts_, now, standing);
+      standing -= now;
+    }
   }
 
   bool compression(const RecordId& id, const Batch& b) {
@@ -149,7 +164,7 @@ class Runner {
 
   bool anchor_minima(const RecordId& id, const Batch& b) {
     Buffer anchors = robustness_.purified(id.t, id.seed, b.x.view(), b.ids);
-    for (size_t i = 0; i < anchors.size(); ++i) anchors.data()[i] = std::clamp<real>(anchors.data()[i], 0, 1);
+    clamp_forward(0, 1, anchors.view(), anchors.view());
     return minima(id, b, anchors.view());
   }
 
@@ -160,13 +175,14 @@ class Runner {
   int batch_;
   RunSink& sink_;
   Progress* progress_ = nullptr;
+  size_t part_ = 0, parts_ = 0;   // batch in work, of how many
   std::chrono::steady_clock::time_point begin_;
 };
 
 // clean | adversarial and purified for every t*, one row per image: what a person would rather look at.
 void write_grid(const AttackOptions& o, const Dataset& data, Robustness& robustness, const RunSink& sink) {
   const int rows = std::min(kGridImages, data.count()), stages = 1 + 2 * static_cast<int>(o.run.t.size());
-  const std::string kind = std::string("attack:") + rand_name(o.run.rand[0]);
+  const std::string kind = "attack:" + rand_name(o.run.rand[0], o.run.attack.eot.draws);
   ImageGrid grid(rows, stages, data.height, data.width, std::max(1, 128 / data.height));
   std::vector<std::string> headings = {"clean"};
   for (int t : o.run.t) {
@@ -180,10 +196,11 @@ void write_grid(const AttackOptions& o, const Dataset& data, Robustness& robustn
       const RecordId id{kind, o.first + row, o.run.seeds[0], o.run.t[k], o.run.eps[0]};
       const std::vector<float> adv = sink.load_adversarial(id);
       if (adv.size() != data.image_size()) continue;
-      Buffer x(1, data.channels, data.height, data.width);
-      std::copy(adv.begin(), adv.end(), x.data());
+      Buffer host(1, data.channels, data.height, data.width, Device::Cpu);
+      std::copy(adv.begin(), adv.end(), host.data());
+      const Buffer x = on_device(std::move(host));
       grid.set(row, 1 + 2 * static_cast<int>(k), adv.data());
-      grid.set(row, 2 + 2 * static_cast<int>(k), robustness.purified(id.t, id.seed, x.view(), {id.image}).data());
+      grid.set(row, 2 + 2 * static_cast<int>(k), to_host(robustness.purified(id.t, id.seed, x.view(), {id.image}).view()).data());
     }
   }
   grid.write(sink.folder() + "/grid.png");

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/hash.h"
 #include "io/checkpoint_keys.h"
+#include "io/fraction.h"
 #include "io/safetensors.h"
 #include "io/text.h"
 #include "models/zoo.h"
@@ -26,6 +27,23 @@ Checkpoint read_any(const std::string& path, std::map<std::string, std::string>&
   }
   metadata = file.metadata();
   return c;
+}
+
+// Averaged weights that score-SDE stores as a list without names, ema.shadow_params.0, 1, ...: entry i belongs to the i-th trainable
+// parameter of the model. Says whether there was such a list.
+bool name_averages(const Model& model, Checkpoint& c) {
+  const std::string prefix = "ema.shadow_params.";
+  std::vector<const ParamInfo*> trainable;
+  for (const ParamInfo& p : model.params)
+    if (p.trainable) trainable.push_back(&p);
+  bool found = false;
+  for (CheckpointTensor& t : c.tensors) {
+    if (!t.name.starts_with(prefix)) continue;
+    const int64_t index = parse_int(t.name.substr(prefix.size()), c.path + ", " + printable(t.name), 0, 1 << 20);
+    if (index < static_cast<int64_t>(trainable.size())) t.name = trainable[index]->key;
+    found = true;
+  }
+  return found;
 }
 
 // Every difference between the keys and the architecture, at once (exit 65).
@@ -106,6 +124,8 @@ int run_convert(const ConvertOptions& o) {
   const KeyChoice choice = clean_keys(c, o.raw ? "none" : o.take);
   if (!o.arch.empty()) {
     const Model model = make_model(o.arch);
+    if (name_averages(model, c) && !o.common.quiet)
+      std::fprintf(stderr, "averaged weights without names: named in the order of the architecture's parameters\n");
     check_against(model, c);
     metadata["arch"] = model.arch;
   }

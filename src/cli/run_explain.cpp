@@ -36,7 +36,9 @@ int64_t macs(const Model& m, const Step& s) {
   switch (s.op) {
     case Op::Conv2d: return positions * s.conv2d.out * s.conv2d.in * s.conv2d.kernel * s.conv2d.kernel;
     case Op::Linear: return static_cast<int64_t>(s.linear.in) * s.linear.out;
-    case Op::Attention: return 2 * positions * positions * s.attention.channels;
+    case Op::Nin: return positions * s.linear.in * s.linear.out;
+    case Op::Attention:
+    case Op::AttentionPacked: return 2 * positions * positions * s.attention.channels;
     case Op::GroupNorm:
     case Op::BatchNorm:
     case Op::Silu:
@@ -48,7 +50,11 @@ int64_t macs(const Model& m, const Step& s) {
     case Op::GlobalAvgPool:
     case Op::TimeEmbedding:
     case Op::Normalize:
-    case Op::SubsamplePad: return 0;
+    case Op::SubsamplePad:
+    case Op::ScaleShift:
+    case Op::AvgPool:
+    case Op::MaxPool:
+    case Op::Scale: return 0;
   }
   return 0;
 }

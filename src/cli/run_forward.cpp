@@ -1,6 +1,7 @@
 // forward and vjp: one network on an array, in passes of a few images (image k gives the same bits in any pass).
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 
 #include "cli/commands.h"
 #include "cli/load.h"
@@ -28,18 +29,21 @@ void check_times(const std::vector<int64_t>& t, const Model& model, int images) 
 
 void load_pass(Net& net, View x, const std::vector<int64_t>& t, int first) {
   net.set_batch(x.n);
-  std::copy_n(x.data, x.size(), net.input().data);
+  transfer(x, net.input());
   if (net.model().time < 0) return;
-  for (int n = 0; n < x.n; ++n) net.time().data[n] = static_cast<real>(t[t.size() == 1 ? 0 : first + n]);
+  std::vector<real> times;
+  for (int n = 0; n < x.n; ++n) times.push_back(static_cast<real>(t[t.size() == 1 ? 0 : first + n]));
+  from_host(times.data(), net.time());
 }
 
 void write_param_grads(const std::string& path, Net& net) {
   std::vector<TensorOut> tensors;
+  std::deque<Mirror> hosts;  // keeps what the tensors point to
   const Model& model = net.model();
   for (size_t i = 0; i < model.params.size(); ++i)
     if (model.params[i].trainable)
       tensors.push_back({model.params[i].key, sizeof(real) == 8 ? Dtype::F64 : Dtype::F32, model.params[i].shape,
-                         net.grads().view(static_cast<int>(i)).data});
+                         hosts.emplace_back(net.grads().view(static_cast<int>(i))).data()});
   write_safetensors(path, tensors, {{"arch", model.arch}, {"kind", "parameter gradients, summed over the batch"}});
 }
 
@@ -52,13 +56,13 @@ int run_forward(const ForwardOptions& o) {
   check_times(o.t, loaded.model, x.n);
   Net net = loaded.make_net();
   const ValueInfo out = loaded.model.values[loaded.model.output];
-  Buffer result(x.n, out.c, out.h, out.w);
+  Buffer result(x.n, out.c, out.h, out.w, Device::Cpu);
   const int batch = std::min(o.batch, x.n);
   net.plan(batch, Mode::Forward);
   for (int first = 0; first < x.n; first += batch) {
     load_pass(net, x.images(first, std::min(batch, x.n - first)), o.t, first);
     net.forward();
-    std::copy_n(net.output().data, net.output().size(), result.view().image(first));
+    transfer(net.output(), result.view().images(first, net.output().n));
   }
   if (!o.dump.empty()) write_trace(o.dump, trace_network(loaded, x, o.t), loaded.model.arch, sizeof(real) == 8);
   write_array(o.output, result.view());
@@ -79,7 +83,7 @@ int run_vjp(const ForwardOptions& o) {
          "--cotangent holds " + std::to_string(cotangent.view().n) + " images, --input " + std::to_string(x.n),
          o.cotangent, "give one cotangent per image");
   Net net = loaded.make_net();
-  Buffer dx(x.n, x.c, x.h, x.w);
+  Buffer dx(x.n, x.c, x.h, x.w, Device::Cpu);
   const int batch = std::min(o.batch, x.n);
   net.plan(batch, o.dparams.empty() ? Mode::InputGrad : Mode::Training);
   if (!o.dparams.empty()) net.grads().fill_zero();
@@ -87,9 +91,9 @@ int run_vjp(const ForwardOptions& o) {
     const int count = std::min(batch, x.n - first);
     load_pass(net, x.images(first, count), o.t, first);
     net.forward();
-    std::copy_n(cotangent.view().image(first), net.output_grad().size(), net.output_grad().data);
+    transfer(cotangent.view().images(first, count), net.output_grad());
     net.backward();
-    std::copy_n(net.input_grad().data, net.input_grad().size(), dx.view().image(first));
+    transfer(net.input_grad(), dx.view().images(first, count));
   }
   write_array(o.output, dx.view());
   if (!o.dparams.empty()) write_param_grads(o.dparams, net);

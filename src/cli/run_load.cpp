@@ -10,6 +10,7 @@
 #include "io/npy.h"
 #include "io/safetensors.h"
 #include "io/text.h"
+#include "ops/ops.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -56,7 +57,7 @@ Buffer read_picture(const std::string& path, const ValueInfo& want) {
          "the picture is " + std::to_string(image.width) + " x " + std::to_string(image.height) +
              ", the network takes " + std::to_string(want.w) + " x " + std::to_string(want.h),
          path, "resize the picture, or choose a network of its size");
-  Buffer buffer(1, 3, want.h, want.w);
+  Buffer buffer(1, 3, want.h, want.w, Device::Cpu);
   const size_t plane = static_cast<size_t>(want.h) * want.w;
   for (size_t i = 0; i < plane; ++i)
     for (size_t c = 0; c < 3; ++c) buffer.data()[c * plane + i] = static_cast<float>(image.rgb[3 * i + c]) / 255.0f;
@@ -95,7 +96,7 @@ LoadedNet load_network(const NetworkChoice& choice, const CommonOptions& common)
   }
   net.params = Params::load(net.model, net.path);
   for (int i = 0; i < net.params->count(); ++i)
-    report_nonfinite(count_nonfinite_values(net.params->view(i)), "weights: " + net.model.params[i].key, net.path,
+    report_nonfinite(count_nonfinite_values(Mirror(net.params->view(i)).view()), "weights: " + net.model.params[i].key, net.path,
                      common);
   return net;
 }
@@ -150,7 +151,7 @@ Buffer read_images(const std::string& spec, const ValueInfo& want, const std::st
   if (array.dtype != Dtype::F32 && array.dtype != Dtype::F64)
     fail(kBadInput, flag + " has type " + dtype_name(array.dtype) + ", expected F32 or F64", spec,
          "store the values as float32 or float64");
-  Buffer buffer(static_cast<int>(shape[0]), want.c, want.h, want.w);
+  Buffer buffer(static_cast<int>(shape[0]), want.c, want.h, want.w, Device::Cpu);
   const std::vector<double> values = array.as_double();
   for (size_t i = 0; i < values.size(); ++i) buffer.data()[i] = static_cast<real>(values[i]);
   report_nonfinite(count_nonfinite_values(buffer.view()), flag, spec, common);
@@ -176,7 +177,7 @@ std::vector<int> read_labels(const std::string& text, int count, int classes) {
 void write_array(const std::string& path, View v) {
   std::vector<int64_t> shape = {v.n, v.c};
   if (v.h != 1 || v.w != 1) shape.insert(shape.end(), {v.h, v.w});
-  write_npy(path, shape, v.data);
+  write_npy(path, shape, Mirror(v).data());
 }
 
 void write_images(const std::string& path, View v) {
@@ -184,11 +185,12 @@ void write_images(const std::string& path, View v) {
   if (lower_ending(path) != "png" || v.n != 1 || v.c != 3)
     fail(kUsage, "only one image of three channels can be written as a picture, and only as PNG", path,
          "write a .npy array instead");
+  const Mirror host(v);
   Image image{v.w, v.h, std::vector<unsigned char>(v.size())};
   const size_t plane = static_cast<size_t>(v.h) * v.w;
   for (size_t i = 0; i < plane; ++i)
     for (size_t c = 0; c < 3; ++c) {
-      const double value = v.data[c * plane + i];
+      const double value = host.data()[c * plane + i];
       image.rgb[3 * i + c] = static_cast<unsigned char>(std::floor(255 * (value > 0 ? std::min(value, 1.0) : 0) + 0.5));
     }
   write_png(path, image);
@@ -207,15 +209,15 @@ int kept_steps(const std::string& memory, const Model& unet, int batch, int step
 }
 
 void NoisePart::forward(ForwardKind kind, int t, View out) {
-  Buffer all(total_, out.c, out.h, out.w);
+  Buffer all(total_, out.c, out.h, out.w, out.device);
   whole_.forward(kind, t, all.view());
-  std::copy_n(all.view().image(first_), out.size(), out.data);
+  copy_forward(all.view().images(first_, out.n), out);
 }
 
 void NoisePart::reverse(int order, int t, View out) {
-  Buffer all(total_, out.c, out.h, out.w);
+  Buffer all(total_, out.c, out.h, out.w, out.device);
   whole_.reverse(order, t, all.view());
-  std::copy_n(all.view().image(first_), out.size(), out.data);
+  copy_forward(all.view().images(first_, out.n), out);
 }
 
 }  // namespace PURESCOPE_REAL_NS

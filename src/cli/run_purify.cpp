@@ -12,6 +12,7 @@
 #include "io/json_text.h"
 #include "io/safetensors.h"
 #include "io/signals.h"
+#include "ops/labels.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -74,10 +75,11 @@ class TrailFolder {
   void collect(const Trail& trail, int first, int count, int total) {
     const View x = trail.x(0);
     if (states_.empty())
-      for (int k = 0; k <= trail.steps(); ++k) states_.emplace_back(total, x.c, x.h, x.w);
+      for (int k = 0; k <= trail.steps(); ++k) states_.emplace_back(total, x.c, x.h, x.w, Device::Cpu);
     for (int k = 0; k <= trail.steps(); ++k) {
       const View to = states_[k].view().images(first, count);
-      affine_forward(0.5, trail.x(k), 0, {}, 0.5, to);
+      transfer(trail.x(k), to);
+      affine_forward(0.5, to, 0, {}, 0.5, to);
     }
   }
   void write() const {
@@ -117,7 +119,7 @@ class TrailFolder {
 struct Chain {
   PurifyOptions options;
   LoadedNet loaded;
-  Buffer u;
+  Buffer u;   // on the host
   std::optional<Net> unet;
   std::optional<Purifier> purifier;
   int batch = 1;
@@ -125,7 +127,9 @@ struct Chain {
   Chain(const PurifyRunOptions& o, bool gradient)
       : options(purify_options(o.purify, one_t(o.purify))), loaded(load_purifier(o.purifier, o.common)) {
     check_t_max(loaded, options.t, o.common.force);
-    u = read_images(o.input, loaded.image(), "--input", o.common, true);
+    ValueInfo image = loaded.image();
+    if (options.image_size) image.h = image.w = options.image_size;
+    u = read_images(o.input, image, "--input", o.common, true);
     affine_in_place(2, -1, u.view());
     batch = std::min(o.batch, u.view().n);
     const int keep = gradient ? kept_steps(o.purify.memory, loaded.model, batch, options.reverse_count()) : 0;
@@ -160,15 +164,16 @@ class Loss {
     losses_ = Buffer(batch, 1, 1, 1);
   }
   ValueInfo image() const { return loaded_.image(); }
-  // x: in, images in [0, 1]; out, the gradient.
+  // x: in, images in [0, 1] on the network's device; out, the gradient.
   void add(View x, int first) {
     net_.set_batch(x.n);
     copy_forward(x, net_.input());
     net_.forward();
     const View losses = losses_.view().images(0, x.n);
-    cross_entropy_forward(net_.output(), &labels_[first], losses);
-    for (int n = 0; n < x.n; ++n) total_ += losses.data[n];
-    cross_entropy_backward(net_.output(), &labels_[first], 1, net_.output_grad());
+    const DeviceLabels labels(&labels_[first], x.n, x.device);
+    cross_entropy_forward(net_.output(), labels.data(), losses);
+    for (real v : to_host(losses)) total_ += v;
+    cross_entropy_backward(net_.output(), labels.data(), 1, net_.output_grad());
     net_.backward();
     copy_forward(net_.input_grad(), x);
   }
@@ -194,8 +199,11 @@ int classifier_gradient(const PurifyRunOptions& o) {
   const int batch = std::min(o.batch, x.view().n);
   Loss loss(o, x.view(), batch);
   if (!o.purified.empty()) write_images(o.purified, x.view());
-  for (int first = 0; first < x.view().n; first += batch)
-    loss.add(x.view().images(first, std::min(batch, x.view().n - first)), first);
+  for (int first = 0; first < x.view().n; first += batch) {
+    const Mirror part(x.view().images(first, std::min(batch, x.view().n - first)), current_device());
+    loss.add(part.view(), first);
+    part.store();
+  }
   write_array(o.output, x.view());
   print_loss(loss.total(), o.common.json);
   return kOk;
@@ -213,9 +221,9 @@ int run_purify(const PurifyRunOptions& o) {
   announce(o, chain.options);
   for (int first = 0; first < u.n; first += chain.batch) {
     const int count = std::min(chain.batch, u.n - first);
-    const View out = chain.purifier->forward(u.images(first, count), noise.part(first, count));
+    const View in = u.images(first, count), out = chain.purifier->forward(Mirror(in, current_device()).view(), noise.part(first, count));
     if (trail) trail->collect(chain.purifier->trail(), first, count, u.n);
-    copy_forward(out, u.images(first, count));
+    transfer(out, in);
   }
   affine_in_place(0.5, 0.5, u);
   if (trail) trail->write();
@@ -232,17 +240,19 @@ int run_gradient(const PurifyRunOptions& o) {
   Loss loss(o, u, chain.batch);
   RunNoise noise(o.noise, u.n);
   announce(o, chain.options);
-  Buffer purified(u.n, u.c, u.h, u.w);
+  Buffer purified(u.n, u.c, u.h, u.w, Device::Cpu);
   for (int first = 0; first < u.n; first += chain.batch) {
     const int count = std::min(chain.batch, u.n - first);
-    const View d = u.images(first, count), y = purified.view().images(first, count);
+    const Mirror part(u.images(first, count), current_device());
+    const View d = part.view();
     const View out = chain.purifier->forward(d, noise.part(first, count));
-    affine_forward(0.5, out, 0, {}, 0.5, y);
-    copy_forward(y, d);
+    affine_forward(0.5, out, 0, {}, 0.5, d);
+    transfer(d, purified.view().images(first, count));
     loss.add(d, first);
-    affine_in_place(0.5, 0, d);
+    affine_forward(0.5, d, 0, {}, 0, d);
     chain.purifier->backward(d);
-    affine_in_place(2, 0, d);
+    affine_forward(2, d, 0, {}, 0, d);
+    part.store();
   }
   if (!o.purified.empty()) write_images(o.purified, purified.view());
   noise.write_record();

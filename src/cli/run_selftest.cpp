@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/load.h"
 #include "core/parallel.h"
+#include "ops/labels.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -33,7 +34,9 @@ LoadedNet formula_net(const char* arch) {
 }
 
 void fill(View v, const std::string& key, double shift, double scale) {
-  for (size_t i = 0; i < v.size(); ++i) v.data[i] = formula_value(key, i, shift, scale);
+  const Mirror host(v, Device::Cpu, Mirror::Load::No);
+  for (size_t i = 0; i < v.size(); ++i) host.data()[i] = formula_value(key, i, shift, scale);
+  host.store();
 }
 
 void fill_input(const Net& net) {
@@ -44,8 +47,9 @@ void fill_input(const Net& net) {
 }
 
 accum dot(View a, View b) {
+  const Mirror x(a), y(b);
   accum sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<accum>(a.data[i]) * b.data[i];
+  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<accum>(x.data()[i]) * y.data()[i];
   return sum;
 }
 
@@ -62,7 +66,7 @@ void run(Net& net, Buffer& out, Buffer& dx) {
 
 Buffer like(View v) { return Buffer(v.n, v.c, v.h, v.w); }
 
-bool same_bits(View a, View b) { return same_shape(a, b) && std::equal(a.data, a.data + a.size(), b.data); }
+bool same_bits(View a, View b) { return same_shape(a, b) && to_host(a) == to_host(b); }
 
 // |L(x + h v) - L(x - h v)| / 2h against <g, v>, relative to |g||v|; the best of three h.
 double derivative_error(const std::function<double(View)>& value, View x, View g, View v) {
@@ -110,17 +114,18 @@ SelftestRow chain_derivative() {
   classifier.plan(1, Mode::InputGrad);
   const NoiseStream stream(NoiseMode{});
   KeyedNoise noise(stream, 0, {0});
-  const int label = 3;
+  const int three = 3;
+  const DeviceLabels label(&three, 1, current_device());
   Buffer u = like(classifier.input()), d = like(classifier.input()), loss(1, 1, 1, 1);
   fill(u.view(), "input", 0, 1);
   auto value = [&](View at) {
     affine_forward(0.5, purifier.forward(at, noise), 0, {}, 0.5, classifier.input());
     classifier.forward();
-    cross_entropy_forward(classifier.output(), &label, loss.view());
-    return static_cast<double>(loss.data()[0]);
+    cross_entropy_forward(classifier.output(), label.data(), loss.view());
+    return static_cast<double>(to_host(loss.view())[0]);
   };
   value(u.view());
-  cross_entropy_backward(classifier.output(), &label, 1, classifier.output_grad());
+  cross_entropy_backward(classifier.output(), label.data(), 1, classifier.output_grad());
   classifier.backward();
   affine_forward(0.5, classifier.input_grad(), 0, {}, 0, d.view());
   purifier.backward(d.view());
@@ -166,8 +171,9 @@ std::vector<SelftestNumbers> selftest_numbers() {
     net.plan(kBatch, Mode::InputGrad);
     Buffer out = like(net.output()), dx = like(net.input());
     run(net, out, dx);
-    list.push_back({std::string(f.name) + " output", {out.data(), out.data() + out.size()}, 5e-5});
-    list.push_back({std::string(f.name) + " input gradient", {dx.data(), dx.data() + dx.size()}, f.float_bar});
+    const std::vector<real> y = to_host(out.view()), d = to_host(dx.view());
+    list.push_back({std::string(f.name) + " output", {y.begin(), y.end()}, 5e-5});
+    list.push_back({std::string(f.name) + " input gradient", {d.begin(), d.end()}, f.float_bar});
   }
   return list;
 }

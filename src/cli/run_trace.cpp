@@ -10,15 +10,19 @@ inline namespace PURESCOPE_REAL_NS {
 Trace trace_network(const LoadedNet& loaded, View x, const std::vector<int64_t>& t) {
   Net net = loaded.make_net();
   net.plan(x.n, Mode::Forward);
-  std::copy_n(x.data, x.size(), net.input().data);
-  if (loaded.model.time >= 0)
-    for (int n = 0; n < x.n; ++n) net.time().data[n] = static_cast<real>(t[t.size() == 1 ? 0 : n]);
+  transfer(x, net.input());
+  if (loaded.model.time >= 0) {
+    std::vector<real> times;
+    for (int n = 0; n < x.n; ++n) times.push_back(static_cast<real>(t[t.size() == 1 ? 0 : n]));
+    from_host(times.data(), net.time());
+  }
   Trace trace;
   net.on_step = [&](int i) {
     const Step& s = loaded.model.steps[i];
     const View v = net.value(s.out);
+    const std::vector<real> values = to_host(v);
     trace.push_back(
-        {s.name, op_name(s.op), source_line(s.file, s.line), {v.n, v.c, v.h, v.w}, {v.data, v.data + v.size()}});
+        {s.name, op_name(s.op), source_line(s.file, s.line), {v.n, v.c, v.h, v.w}, {values.begin(), values.end()}});
   };
   net.forward();
   return trace;
@@ -35,7 +39,7 @@ Trace trace_for_compare(const CompareOptions& o) {
     return trace_network(loaded, x.view(), t);
   }
   const ValueInfo image = loaded.image();
-  Buffer x(1, image.c, image.h, image.w);
+  Buffer x(1, image.c, image.h, image.w, Device::Cpu);
   const bool diffusion = is_purifier(loaded.model);
   for (size_t i = 0; i < x.size(); ++i)
     x.data()[i] = diffusion ? formula_value("input", i, 0, 1.7320508075688772) : formula_value("input", i, 0.5, 0.5);

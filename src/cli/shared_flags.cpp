@@ -4,6 +4,7 @@
 
 #include "cli/bundled.h"
 #include "core/check.h"
+#include "core/current_device.h"
 #include "core/parallel.h"
 #include "io/fraction.h"
 #include "io/text.h"
@@ -14,6 +15,34 @@ namespace {
 [[noreturn]] void not_built(const std::string& value, const std::string& flag) {
   fail(kUsage, "not built: " + flag + " " + printable(value), flag,
        "leave it out; exact float32 or float64 arithmetic is what this build has");
+}
+
+// Purifications of the papers by name. What is empty or 0 is the sampler's default.
+struct PurifyPreset { const char* name; int t; const char *forward, *sampler, *variance, *labels; int image_size; };
+constexpr PurifyPreset kPurifyPresets[] = {
+    {"cifar10-ddpm", 100, "steps", "ddpm", "", "", 0},
+    {"cifar10-reverse", 100, "", "reverse", "", "", 0},
+    {"cifar10-ddim", 100, "steps", "ddim", "", "", 0},
+    {"cifar10-scoresde-vp", 100, "jump", "vpsde", "", "continuous", 0},
+    {"imagenet-guided", 150, "jump", "ddpm", "learned", "", 224},
+    {"imagenet-vpsde", 100, "jump", "vpsde", "", "torchsde-fp32", 224},
+    {"imagenet-dpm20", 100, "jump", "dpm20", "", "", 224},
+};
+
+void set_preset(const std::string& name, const std::string& flag, PurifyFlags& o) {
+  std::string names;
+  for (const PurifyPreset& p : kPurifyPresets) {
+    names += (names.empty() ? "" : ", ") + std::string(p.name);
+    if (name != p.name) continue;
+    o.t = {p.t};
+    o.forward = p.forward;
+    o.sampler = p.sampler;
+    o.variance = p.variance;
+    o.labels = p.labels;
+    o.image_size = p.image_size;
+    return;
+  }
+  fail(kUsage, "unknown preset '" + printable(name) + "'", flag, "choose " + names);
 }
 
 }  // namespace
@@ -36,11 +65,12 @@ void add_common_flags(Command& c, CommonOptions& o) {
              if (text == "tf32" || text == "bf16") not_built(text, flag);
              if (text != "fp32") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose fp32");
            });
-  c.option("--device", "cpu", "where to compute (default cpu)", [](const std::string& text, const std::string& flag) {
-    if (text == "cuda" || text.starts_with("cuda:") || text == "emulated")
-      fail(kUnavailable, "built without CUDA", flag + " " + printable(text), "use --device cpu");
-    if (text != "cpu") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose cpu");
-  });
+  c.option("--device", "cpu|cuda[:N]|emulated",
+           "where to compute: here, on CUDA card N, or its kernels run as plain C++, slowly (default PURESCOPE_DEVICE, else cpu)",
+           [&o](const std::string& text, const std::string&) {
+             parse_device(text);
+             o.device = text;
+           });
   c.option("--threads", "N", "threads (default PURESCOPE_THREADS, else all cores)",
            [&o](const std::string& text, const std::string& flag) {
              o.threads = static_cast<int>(parse_int(text, flag, 1, 4096));
@@ -84,6 +114,10 @@ void add_classifier_flags(Command& c, NetworkChoice& o) {
 
 void add_purify_flags(Command& c, PurifyFlags& o) {
   c.group("Purification");
+  c.option("--preset", "NAME",
+           "cifar10-ddpm | cifar10-reverse | cifar10-ddim | cifar10-scoresde-vp | imagenet-guided | imagenet-vpsde | imagenet-dpm20: the "
+           "flags of this group at once; those given besides win",
+           [&o](const std::string& text, const std::string& flag) { set_preset(text, flag, o); });
   c.option("--t", "N", "t*, the number of forward diffusion steps, 1 to 1000 (default 100)",
            [&o](const std::string& text, const std::string& flag) {
              o.t.clear();
@@ -92,12 +126,18 @@ void add_purify_flags(Command& c, PurifyFlags& o) {
   c.count("--steps-reverse", "network calls on the way back; must divide t* (default t*)", o.steps_reverse);
   c.choice("--forward", "one jump to abar, step by step, or no forward noise (default jump)", {"jump", "steps", "none"},
            o.forward);
-  c.text("--sampler", "NAME", "ddpm | ddim | eta:X | reverse (= --forward none --sampler ddpm); default ddpm",
+  c.text("--sampler", "NAME",
+         "ddpm | ddim | eta:X | reverse (= --forward none --sampler ddpm) | vpsde | vpode | dpm20 | dpmsolver[++]:"
+         "order=1..3,method=multistep|singlestep,grid=time|logsnr,steps=N; default ddpm",
          o.sampler);
   c.choice("--clip", "predicted x0 clipped to [-1,1] (default x0 for ddpm, none for ddim and eta)",
            {"x0", "none", "straight-through"}, o.clip);
-  c.choice("--variance", "ddpm noise: beta_t or the posterior variance (default fixedlarge)",
-           {"fixedlarge", "fixedsmall"}, o.variance);
+  c.choice("--variance", "ddpm noise: beta_t, the posterior variance, or the network's (default fixedlarge)",
+           {"fixedlarge", "fixedsmall", "learned"}, o.variance);
+  c.choice("--time-labels", "time told to the network by vpsde and vpode: 1000 t, as torchsde in float32, or 999 t (default index)",
+           {"index", "torchsde-fp32", "continuous"}, o.labels);
+  c.text("--respacing", "LIST", "keep fewer diffusion steps, as 250, ddim50 or 10,20; t* counts those", o.respacing);
+  c.count("--image-size", "size of the images, where the network's is another: resampled bilinearly there and back", o.image_size);
   c.choice("--scale", "reverse-only: scale of the input (default none)", {"none", "sqrt_abar"}, o.scale);
 }
 
@@ -132,6 +172,7 @@ void add_noise_file_flags(Command& c, NoiseFlags& o) {
 
 void apply(const CommonOptions& o) {
   if (o.threads) set_thread_count(o.threads);
+  if (!o.device.empty()) set_current_device(parse_device(o.device));
 }
 
 PurifyOptions purify_options(const PurifyFlags& f, int t) {
@@ -147,6 +188,11 @@ PurifyOptions purify_options(const PurifyFlags& f, int t) {
   if (f.forward == "none") o.forward = ForwardKind::None;
   if (!f.clip.empty()) o.clip = f.clip == "x0" ? Clip::X0 : f.clip == "none" ? Clip::None : Clip::StraightThrough;
   if (f.variance == "fixedsmall") o.variance = Variance::FixedSmall;
+  if (f.variance == "learned") o.variance = Variance::Learned;
+  if (f.labels == "torchsde-fp32") o.labels = Labels::TorchsdeFp32;
+  if (f.labels == "continuous") o.labels = Labels::Continuous;
+  o.respacing = f.respacing;
+  o.image_size = f.image_size;
   if (f.scale == "sqrt_abar") {
     if (o.forward != ForwardKind::None)
       fail(kUsage, "--scale sqrt_abar without reverse-only purification", "--scale",

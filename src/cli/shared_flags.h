@@ -22,13 +22,14 @@ void add_memory_flag(Command& c, PurifyFlags& o);  // --memory
 void add_noise_flags(Command& c, NoiseFlags& o);
 void add_noise_file_flags(Command& c, NoiseFlags& o);  // --first-index, --noise, --export-noise
 
-// Applies what concerns the whole process (threads).
+// Applies what concerns the whole process (threads, device).
 void apply(const CommonOptions& o);
 
 // The commands, one function per file or family; main.cpp calls them all.
 void register_study_commands(Program& program);  // forward, vjp, purify, gradient
 void register_check_commands(Program& program);  // explain, compare, selftest
 void register_attack_commands(Program& program);   // attack, cr, predict, verify
+void register_audit_commands(Program& program);    // audit
 void register_data_commands(Program& program);   // convert, inspect, train, version
 void print_version(bool json);
 

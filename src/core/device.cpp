@@ -18,7 +18,8 @@ const DeviceRuntime* cuda_runtime() { return nullptr; }
 namespace {
 
 constexpr const char* kNoCuda = "this program was built without CUDA";
-constexpr const char* kNoCudaTodo = "use --device cpu or --device emulated, or build where nvcc is installed (docs/gpu/README.md)";
+constexpr const char* kNoCudaTodo =
+    "use --device cpu or --device emulated, or build where nvcc is installed (docs/gpu/README.md)";
 
 // The runtime of a device other than the CPU.
 const DeviceRuntime& runtime(Device device) {

@@ -3,17 +3,42 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "io/safetensors.h"
+#include "ops/ops.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
-void KeyedNoise::fill(Phase phase, int t, View out) const {
-  PURESCOPE_REQUIRE(out.n <= static_cast<int>(images_.size()));
+namespace {
+
+// The streams that a device can compute itself.
+void fill_there(const NoiseStream& stream, const std::function<NoiseKey(int n)>& key, View out) {
+  std::vector<uint64_t> seeds;
+  std::vector<NativeCounter> counters;
+  for (int n = 0; n < out.n; ++n) {
+    stream.record(key(n), out.image_size());
+    seeds.push_back(torch_seed(key(n), stream.mode().unreduced));
+    if (stream.mode().rng == NoiseRng::Native) counters.push_back(NoiseStream::native_noise(key(n)));
+  }
+  if (stream.mode().rng == NoiseRng::Native) noise_fill_native(NoiseKind::Normal, counters.data(), out);
+  else noise_fill_torch_cuda(NoiseKind::Normal, seeds.data(), stream.mode().layout, out);
+}
+
+}  // namespace
+
+void fill_noise(const NoiseStream& stream, const std::function<NoiseKey(int n)>& key, View out) {
+  if (out.device != Device::Cpu && stream.mode().rng != NoiseRng::TorchCpu) return fill_there(stream, key, out);
+  const Mirror host(out, Device::Cpu, Mirror::Load::No);
   parallel_for(out.n, [&](int n) {
     std::vector<float> values(out.image_size());
-    stream_.normal({seed_, images_[n], draw_, phase, t + t_base_}, values.data(), values.size());
-    std::copy(values.begin(), values.end(), out.image(n));
+    stream.normal(key(n), values.data(), values.size());
+    std::copy(values.begin(), values.end(), host.view().image(n));
   });
+  host.store();
+}
+
+void KeyedNoise::fill(Phase phase, int t, View out) const {
+  PURESCOPE_REQUIRE(out.n <= static_cast<int>(images_.size()));
+  fill_noise(stream_, [&](int n) { return NoiseKey{seed_, images_[n], draw_, phase, t + t_base_}; }, out);
 }
 
 struct FileNoise::Tensors {
@@ -30,7 +55,9 @@ struct FileNoise::Tensors {
     if (info->shape != tail || (blocks && info->shape[0] <= index))
       fail(kBadInput, name + " does not fit", file.path(), "this purification needs shape " + wanted);
     const size_t skipped = blocks ? index * out.size() * (dtype_bits(info->dtype) / 8) : 0;
-    convert(info->dtype, static_cast<const char*>(file.data(*info)) + skipped, out.size(), out.data, file.path());
+    const Mirror host(out, Device::Cpu, Mirror::Load::No);
+    convert(info->dtype, static_cast<const char*>(file.data(*info)) + skipped, out.size(), host.data(), file.path());
+    host.store();
   }
 };
 
@@ -41,7 +68,10 @@ void FileNoise::forward(ForwardKind kind, int t, View out) { tensors_->read("noi
 
 void FileNoise::reverse(int order, int, View out) { tensors_->read("noise.reverse", order, true, out); }
 
-RecordedNoise::Draw RecordedNoise::copy(View v) { return {v, std::vector<float>(v.data, v.data + v.size())}; }
+RecordedNoise::Draw RecordedNoise::copy(View v) {
+  const Mirror host(v);
+  return {v, std::vector<float>(host.data(), host.data() + v.size())};
+}
 
 void RecordedNoise::forward(ForwardKind kind, int t, View out) {
   source_.forward(kind, t, out);

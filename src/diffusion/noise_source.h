@@ -1,5 +1,6 @@
 // Where the noise of one purification of a batch comes from: keyed streams, or a file of recorded noise.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,7 +12,7 @@
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
-// Standard normal noise for a whole batch. `t` is the network index of the step; the same call always gives the same values.
+// Standard normal noise for a whole batch, written where `out` lies. `t` is the network index of the step; the same call always gives the same values.
 class NoiseSource {
  public:
   virtual ~NoiseSource() = default;
@@ -19,6 +20,9 @@ class NoiseSource {
   virtual void forward(ForwardKind kind, int t, View out) = 0;
   virtual void reverse(int order, int t, View out) = 0;         // noise of the order-th reverse step executed, at network index t
 };
+
+// out_n = normal noise of key(n), wherever `out` lies; streams that its device can compute are computed there.
+void fill_noise(const NoiseStream& stream, const std::function<NoiseKey(int n)>& key, View out);
 
 // Image j of the batch draws with key (seed, images[j], draw, phase, t + t_base): never from its place in the batch.
 class KeyedNoise : public NoiseSource {

@@ -24,6 +24,12 @@ const char* op_name(Op op) {
     case Op::TimeEmbedding: return "time_embedding";
     case Op::Normalize: return "normalize";
     case Op::SubsamplePad: return "subsample_pad";
+    case Op::ScaleShift: return "scale_shift";
+    case Op::AvgPool: return "avg_pool";
+    case Op::MaxPool: return "max_pool";
+    case Op::AttentionPacked: return "attention_packed";
+    case Op::Nin: return "nin";
+    case Op::Scale: return "scale";
   }
   return "?";
 }
@@ -188,6 +194,64 @@ Value Builder::normalize(const std::string& name, Value x, Normalize spec, const
 Value Builder::subsample_pad(const std::string& name, Value x, SubsamplePad spec, const char* file, int line) {
   const Value y = value(x.c + spec.before + spec.after, (x.h + spec.stride - 1) / spec.stride, (x.w + spec.stride - 1) / spec.stride);
   step(Op::SubsamplePad, name, {x}, y, file, line).subsample_pad = spec;
+  return y;
+}
+
+Value Builder::scale_shift(const std::string& name, Value x, Value e, const char* file, int line) {
+  PURESCOPE_REQUIRE(e.c == 2 * x.c && e.h == 1 && e.w == 1);
+  const Value y = value(x.c, x.h, x.w);
+  step(Op::ScaleShift, name, {x, e}, y, file, line);
+  return y;
+}
+
+Value Builder::avg_pool(const std::string& name, Value x, const char* file, int line) {
+  PURESCOPE_REQUIRE(x.h % 2 == 0 && x.w % 2 == 0);
+  const Value y = value(x.c, x.h / 2, x.w / 2);
+  step(Op::AvgPool, name, {x}, y, file, line);
+  return y;
+}
+
+Value Builder::max_pool(const std::string& name, Value x, MaxPool spec, const char* file, int line) {
+  const Value y = value(x.c, max_pool_size(spec, x.h), max_pool_size(spec, x.w));
+  PURESCOPE_REQUIRE(y.h > 0 && y.w > 0 && spec.pad < spec.kernel);
+  Step& s = step(Op::MaxPool, name, {x}, y, file, line);
+  s.max_pool = spec;
+  s.saved = y.c * y.h * y.w;
+  return y;
+}
+
+Value Builder::attention_packed(const std::string& name, Value z, Attention spec, const char* file, int line) {
+  PURESCOPE_REQUIRE(z.c == 3 * spec.channels && spec.channels % spec.heads == 0);
+  const Value y = value(spec.channels, z.h, z.w);
+  step(Op::AttentionPacked, name, {z}, y, file, line).attention = spec;
+  return y;
+}
+
+Value Builder::conv1d(const std::string& name, Value x, Linear spec, const char* file, int line) {
+  PURESCOPE_REQUIRE(x.c == spec.in);
+  const Value y = value(spec.out, x.h, x.w);
+  const int weight = param(name + ".weight", {spec.out, spec.in, 1}), bias = param(name + ".bias", {spec.out});
+  Step& s = step(Op::Conv2d, name, {x}, y, file, line);
+  s.conv2d = {.in = spec.in, .out = spec.out, .kernel = 1, .pad_before = 0, .pad_after = 0};
+  s.param[0] = weight;
+  s.param[1] = bias;
+  return y;
+}
+
+Value Builder::nin(const std::string& name, Value x, Linear spec, const char* file, int line) {
+  PURESCOPE_REQUIRE(x.c == spec.in);
+  const Value y = value(spec.out, x.h, x.w);
+  const int weight = param(name + ".W", {spec.in, spec.out}), bias = param(name + ".b", {spec.out});
+  Step& s = step(Op::Nin, name, {x}, y, file, line);
+  s.linear = spec;
+  s.param[0] = weight;
+  s.param[1] = bias;
+  return y;
+}
+
+Value Builder::scale(const std::string& name, Value x, double factor, const char* file, int line) {
+  const Value y = value(x.c, x.h, x.w);
+  step(Op::Scale, name, {x}, y, file, line).scale.factor = factor;
   return y;
 }
 

@@ -31,6 +31,15 @@ class Builder {
   Value time_embedding(const std::string& name, Value t, TimeEmbedding spec, PURESCOPE_HERE);
   Value normalize(const std::string& name, Value x, Normalize spec, PURESCOPE_HERE);
   Value subsample_pad(const std::string& name, Value x, SubsamplePad spec, PURESCOPE_HERE);
+  Value scale_shift(const std::string& name, Value x, Value e, PURESCOPE_HERE);
+  Value avg_pool(const std::string& name, Value x, PURESCOPE_HERE);
+  Value max_pool(const std::string& name, Value x, MaxPool spec, PURESCOPE_HERE);
+  Value attention_packed(const std::string& name, Value z, Attention spec, PURESCOPE_HERE);
+  // A convolution over positions: kernel 1, weight [out, in, 1].
+  Value conv1d(const std::string& name, Value x, Linear spec, PURESCOPE_HERE);
+  // A pointwise convolution with weight W [in, out] and bias b.
+  Value nin(const std::string& name, Value x, Linear spec, PURESCOPE_HERE);
+  Value scale(const std::string& name, Value x, double factor, PURESCOPE_HERE);
 
   void ignore(const std::string& suffix) { model_.ignored_suffixes.push_back(suffix); }
   Model finish(Value output);

@@ -1,7 +1,7 @@
 #include "net/net.h"
 
 #include <cmath>
-#include <limits>
+#include <cstdlib>
 
 #include "core/check.h"
 #include "ops/ops.h"
@@ -9,7 +9,16 @@
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
-Net::Net(Model model, std::shared_ptr<Params> params) : model_(std::move(model)), params_(std::move(params)) {
+namespace {
+
+bool graphs_wanted() {
+  const char* text = std::getenv("PURESCOPE_GRAPHS");
+  return !text || std::string(text) != "0";
+}
+
+}  // namespace
+
+Net::Net(Model model, std::shared_ptr<Params> params) : model_(std::move(model)), params_(std::move(params)), graphs_on_(graphs_wanted()) {
   PURESCOPE_REQUIRE(params_->count() == static_cast<int>(model_.params.size()));
 }
 
@@ -18,15 +27,16 @@ void Net::plan(int batch, Mode mode, bool keep_everything) {
   keep_everything = true;  // debug builds keep every value, so that any of them can be printed afterwards
 #endif
   plan_ = make_plan(model_, batch, mode, keep_everything);
+  graphs_.clear();
   bool fresh = arena_.size() < plan_.arena;
 #ifdef PURESCOPE_DEBUG
   fresh = true;  // the red zones of the new plan must hold NaN
 #endif
   if (fresh) {
     arena_ = Buffer();
-    arena_ = Buffer(plan_.arena);
+    arena_ = Buffer(plan_.arena, device());
   }
-  if (mode == Mode::Training && !grads_) grads_ = std::make_unique<Params>(model_);
+  if (mode == Mode::Training && !grads_) grads_ = std::make_unique<Params>(model_, device());
   base_ = arena_.data();
   batch_ = batch;
 }
@@ -39,17 +49,17 @@ void Net::set_batch(int batch) {
 View Net::slot(size_t offset, int id) const {
   PURESCOPE_REQUIRE(offset != kNoSlot);
   const ValueInfo& v = model_.values[id];
-  return {base_ + offset, batch_, v.c, v.h, v.w};
+  return {base_ + offset, batch_, v.c, v.h, v.w, device()};
 }
 
 View Net::saved(int step) const {
   if (plan_.saved[step] == kNoSlot) return {};
-  return {base_ + plan_.saved[step], batch_, model_.steps[step].saved, 1, 1};
+  return {base_ + plan_.saved[step], batch_, model_.steps[step].saved, 1, 1, device()};
 }
 
 View Net::scratch(const BackwardLine& line, int k) const {
   const ValueInfo& v = model_.values[model_.steps[line.step].in[k]];
-  return {base_ + plan_.scratch[k], batch_, v.c, v.h, v.w};
+  return {base_ + plan_.scratch[k], batch_, v.c, v.h, v.w, device()};
 }
 
 View Net::param_grad(const Step& s, int k) const {
@@ -64,8 +74,7 @@ Params& Net::grads() {
 
 void Net::set_time(double t) {
   if (model_.time < 0) return;
-  const View v = time();
-  for (int n = 0; n < v.n; ++n) v.data[n] = static_cast<real>(t);
+  fill_forward(t, time());
 }
 
 // The one switch from a step to its op, forward. No default: a new op does not compile until it stands here.
@@ -89,6 +98,12 @@ void Net::forward_step(int index) {
     case Op::TimeEmbedding: return time_embedding_forward(s.time_embedding, a, y);
     case Op::Normalize: return normalize_forward(s.normalize, a, y);
     case Op::SubsamplePad: return subsample_pad_forward(s.subsample_pad, a, y);
+    case Op::ScaleShift: return scale_shift_forward(a, b, y);
+    case Op::AvgPool: return avg_pool_forward(a, y);
+    case Op::MaxPool: return max_pool_forward(s.max_pool, a, y, saved(index));
+    case Op::AttentionPacked: return attention_packed_forward(s.attention, a, y);
+    case Op::Nin: return nin_forward(s.linear, a, param(s, 0), param(s, 1), y);
+    case Op::Scale: return affine_forward(s.scale.factor, a, 0, {}, 0, y);
   }
 }
 
@@ -120,26 +135,65 @@ void Net::backward_step(const BackwardLine& line) {
     case Op::TimeEmbedding: return;
     case Op::Normalize: return normalize_backward(s.normalize, dy, dx[0]);
     case Op::SubsamplePad: return subsample_pad_backward(s.subsample_pad, dy, dx[0]);
+    case Op::ScaleShift: return scale_shift_backward(x, value(s.in[1]), dy, dx[0], dx[1]);
+    case Op::AvgPool: return avg_pool_backward(dy, dx[0]);
+    case Op::MaxPool: return max_pool_backward(s.max_pool, saved(line.step), dy, dx[0]);
+    case Op::AttentionPacked: return attention_packed_backward(s.attention, x, dy, dx[0]);
+    case Op::Nin: return nin_backward(s.linear, x, param(s, 0), dy, dx[0], dw, db);
+    case Op::Scale: return affine_forward(s.scale.factor, dy, 0, {}, 0, dx[0]);
   }
 }
 
-void Net::forward() {
-  for (int i = 0; i < static_cast<int>(model_.steps.size()); ++i) {
-    forward_step(i);
-    if (on_step) on_step(i);
+// One pass: step by step, recorded, or replayed.
+void Net::run(bool backward) {
+  auto steps = [&] { backward ? backward_lines() : forward_steps(); };
+  if (!graphs_on_ || on_step || on_backward_line || !device_can_record(device())) return steps();
+  const auto [entry, first] = graphs_.try_emplace({base_, batch_, backward}, nullptr, FreeGraph{device()});
+  if (first) return steps();
+  if (!entry->second) {
+    device_record_begin(device());
+    try {
+      steps();
+    } catch (...) {
+      device_graph_free(device(), device_record_end(device()));
+      throw;
+    }
+    entry->second.reset(device_record_end(device()));
   }
+  device_graph_launch(device(), entry->second.get());
+}
+
+int Net::graph_count() const {
+  int count = 0;
+  for (const auto& [key, graph] : graphs_) count += graph != nullptr;
+  return count;
+}
+
+void Net::forward() {
+  run(false);
   check_red_zones("forward");
 }
 
 void Net::backward() {
   PURESCOPE_REQUIRE(plan_.mode != Mode::Forward);
+  run(true);
+  check_red_zones("backward");
+}
+
+void Net::forward_steps() {
+  for (int i = 0; i < static_cast<int>(model_.steps.size()); ++i) {
+    forward_step(i);
+    if (on_step) on_step(i);
+  }
+}
+
+void Net::backward_lines() {
   for (int j = 0; j < static_cast<int>(plan_.backward.size()); ++j) {
     const BackwardLine& line = plan_.backward[j];
     if (line.kind == BackwardLine::Op) backward_step(line);
     else { const View d = grad(line.value); add_forward(d, scratch(line, line.scratch), d); }
     if (on_backward_line) on_backward_line(j);
   }
-  check_red_zones("backward");
 }
 
 // Debug builds leave a gap of NaN after every slot; anything else there is a write out of bounds.
@@ -150,8 +204,8 @@ void Net::check_red_zones(const char* when) const {
       if (offset == kNoSlot) continue;
       const ValueInfo& info = model_.values[v];
       const size_t count = (static_cast<size_t>(info.c) * info.h * info.w * plan_.batch + 15) / 16 * 16;
-      for (size_t i = 0; i < 16; ++i)
-        if (!std::isnan(base_[offset + count + i]))
+      for (real value : to_host({base_ + offset + count, 1, 16, 1, 1, device()}))
+        if (!std::isnan(value))
           fail(kInternal, std::string("a step wrote past the end of value ") + std::to_string(v), std::string(when) + " of " + model_.arch,
                "this is a bug in purescope; please report it");
     }

@@ -1,7 +1,9 @@
 // A network at work: a model, its parameters, a plan and one arena. forward() and backward() walk the lists of the plan.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
+#include <tuple>
 
 #include "net/params.h"
 #include "net/plan.h"
@@ -11,7 +13,7 @@ inline namespace PURESCOPE_REAL_NS {
 
 class Net {
  public:
-  // `params` may be shared by several nets of the same model.
+  // `params` may be shared by several nets of the same model. The network works on the device where they lie.
   Net(Model model, std::shared_ptr<Params> params);
 
   // Lays out memory for up to `batch` images. After this nothing allocates. Views taken before are stale.
@@ -23,6 +25,7 @@ class Net {
   // either arena stays there, so a backward pass can follow later.
   void use_arena(const Buffer* arena) { base_ = arena ? arena->data() : arena_.data(); }
 
+  // All Views lie on device(): what a caller writes it writes with ops, transfer or from_host.
   View input() const { return value(model_.input); }     // [n, c, h, w], written by the caller before forward()
   void set_time(double t);                                // the same t for all images (networks without a time input ignore it)
   View time() const { return value(model_.time); }       // [n, 1]; to be written before every forward(), its memory is lent out
@@ -34,7 +37,14 @@ class Net {
   // Needs forward() of the same input just before. Training: parameter gradients accumulate in grads().
   void backward();
 
+  Device device() const { return params_->device(); }
   const Model& model() const { return model_; }
+  // Devices that can record: forward() and backward() run step by step once for each arena and batch, are recorded at the next call and
+  // replayed from then on, one launch each; same bits. Inputs and the time are read from the arena, so one record serves every diffusion
+  // step. Callbacks turn it off. Default: on, unless PURESCOPE_GRAPHS=0.
+  void use_graphs(bool on) { graphs_on_ = on; }
+  int graph_count() const;                                // passes that are recorded
+
   const Plan& current_plan() const { return plan_; }
   Params& params() { return *params_; }
   std::shared_ptr<Params> shared_params() const { return params_; }
@@ -54,6 +64,9 @@ class Net {
   View scratch(const BackwardLine& line, int k) const;
   View param(const Step& s, int k) const { return s.param[k] < 0 ? View{} : params_->view(s.param[k]); }
   View param_grad(const Step& s, int k) const;
+  void run(bool backward);
+  void forward_steps();
+  void backward_lines();
   void forward_step(int index);
   void backward_step(const BackwardLine& line);
   void check_red_zones(const char* when) const;
@@ -65,6 +78,10 @@ class Net {
   Buffer arena_;
   real* base_ = nullptr;   // start of the arena in use
   int batch_ = 0;
+  struct FreeGraph { Device device; void operator()(DeviceGraph* g) const { device_graph_free(device, g); } };
+  // By arena, batch and direction; empty after the first pass, which runs step by step and lets the ops allocate what they work in.
+  std::map<std::tuple<const real*, int, bool>, std::unique_ptr<DeviceGraph, FreeGraph>> graphs_;
+  bool graphs_on_;
 };
 
 }  // namespace PURESCOPE_REAL_NS

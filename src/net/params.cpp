@@ -1,7 +1,6 @@
 #include "net/params.h"
 
 #include <cmath>
-#include <cstring>
 #include <sstream>
 
 #include "core/check.h"
@@ -12,14 +11,14 @@ namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
 
-View parameter_view(const ParamInfo& info, real* data) {
-  // [out, in, k, k] as n, c, h, w; [out, in] as n, c; [size] as one image of `size` channels.
+View parameter_view(const ParamInfo& info, real* data, Device device = Device::Cpu) {
+  // [out, in, k, k] as n, c, h, w; [out, in, 1] and [out, in] as n, c; [size] as one image of `size` channels.
   const auto& s = info.shape;
   auto d = [&](size_t i) { return static_cast<int>(s[i]); };
-  if (s.size() == 4) return {data, d(0), d(1), d(2), d(3)};
-  if (s.size() == 2) return {data, d(0), d(1), 1, 1};
+  if (s.size() == 4) return {data, d(0), d(1), d(2), d(3), device};
+  if (s.size() == 2 || (s.size() == 3 && s[2] == 1)) return {data, d(0), d(1), 1, 1, device};
   PURESCOPE_REQUIRE(s.size() == 1);
-  return {data, 1, d(0), 1, 1};
+  return {data, 1, d(0), 1, 1, device};
 }
 
 std::string shape_text(const std::vector<int64_t>& shape) {
@@ -60,13 +59,13 @@ void check_keys(const Model& model, const Safetensors& file) {
 
 }  // namespace
 
-Params::Params(const Model& model) {
+Params::Params(const Model& model, Device device) : device_(device) {
   size_t total = 0;
   for (const ParamInfo& info : model.params) total += (info.count() + 15) / 16 * 16;
-  memory_ = Buffer(total);
+  memory_ = Buffer(total, device);
   real* at = memory_.data();
   for (const ParamInfo& info : model.params) {
-    views_.push_back(parameter_view(info, at));
+    views_.push_back(parameter_view(info, at, device));
     at += (info.count() + 15) / 16 * 16;
   }
   fill_zero();
@@ -75,7 +74,7 @@ Params::Params(const Model& model) {
 std::shared_ptr<Params> Params::load(const Model& model, const std::string& path, bool own_memory) {
   auto file = std::make_shared<Safetensors>(path);
   check_keys(model, *file);
-  bool in_place = sizeof(real) == sizeof(float) && !own_memory;
+  bool in_place = sizeof(real) == sizeof(float) && !own_memory && current_device() == Device::Cpu;
   for (const ParamInfo& info : model.params) {
     const TensorInfo* t = file->find(info.key);
     if (t->dtype != Dtype::F32 || reinterpret_cast<uintptr_t>(file->data(*t)) % alignof(real)) in_place = false;
@@ -89,22 +88,26 @@ std::shared_ptr<Params> Params::load(const Model& model, const std::string& path
       params->views_.push_back(parameter_view(model.params[i], static_cast<real*>(const_cast<void*>(file->data(*t)))));
       params->mapped_ += t->end - t->begin;
     } else {
-      file->read(*t, params->views_[i].data);
+      const Mirror host(params->views_[i], Device::Cpu, Mirror::Load::No);
+      file->read(*t, host.data());
+      host.store();
     }
   }
   if (in_place) params->file_ = file;
   return params;
 }
 
-void Params::fill_zero() { if (memory_.size()) std::memset(memory_.data(), 0, memory_.size() * sizeof(real)); }
+void Params::fill_zero() { device_fill_zero(device_, memory_.data(), memory_.size() * sizeof(real)); }
 
 std::string Params::sha256() const {
   Sha256 sha;
-  for (const View& v : views_)
+  for (const View& v : views_) {
+    const Mirror host(v);
     for (size_t i = 0; i < v.size(); ++i) {
-      const float value = static_cast<float>(v.data[i]);
+      const float value = static_cast<float>(host.data()[i]);
       sha.update(&value, sizeof value);
     }
+  }
   return sha.hex();
 }
 
@@ -112,8 +115,8 @@ void save_params(const Params& params, const Model& model, const std::string& pa
   std::vector<std::vector<float>> rounded(model.params.size());
   std::vector<TensorOut> tensors;
   for (size_t i = 0; i < model.params.size(); ++i) {
-    const View v = params.view(static_cast<int>(i));
-    rounded[i].assign(v.data, v.data + v.size());
+    const Mirror host(params.view(static_cast<int>(i)));
+    rounded[i].assign(host.data(), host.data() + host.view().size());
     tensors.push_back({model.params[i].key, Dtype::F32, model.params[i].shape, rounded[i].data()});
   }
   write_safetensors(path, tensors, metadata);
@@ -132,8 +135,9 @@ void fill_by_formula(Params& params, const Model& model) {
     else if (ends_with(info.key, "running_mean")) scale = 0.1;
     else if (ends_with(info.key, "running_var")) { shift = 1; scale = 0.5; }
     else if (ends_with(info.key, "weight")) { shift = 1; scale = 0.1; }
-    const View v = params.view(static_cast<int>(p));
-    for (size_t i = 0; i < v.size(); ++i) v.data[i] = formula_value(info.key, i, shift, scale);
+    const Mirror host(params.view(static_cast<int>(p)), Device::Cpu, Mirror::Load::No);
+    for (size_t i = 0; i < host.view().size(); ++i) host.data()[i] = formula_value(info.key, i, shift, scale);
+    host.store();
   }
 }
 

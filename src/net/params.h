@@ -16,14 +16,16 @@ inline namespace PURESCOPE_REAL_NS {
 
 class Params {
  public:
-  // Own memory, zero-filled.
-  explicit Params(const Model& model);
+  // Own memory on a device, zero-filled.
+  explicit Params(const Model& model, Device device = current_device());
 
   // From a safetensors file with exactly the model's keys. All missing, unexpected and mis-shaped keys are reported at once (exit 65).
-  // A float program reads F32 tensors in place (the file stays mapped); otherwise values are widened or rounded into own memory.
+  // A float program on the CPU reads F32 tensors in place (the file stays mapped); otherwise values are widened or rounded into own
+  // memory, on the current device.
   static std::shared_ptr<Params> load(const Model& model, const std::string& path, bool own_memory = false);
 
   View view(int index) const { return views_[index]; }
+  Device device() const { return device_; }
   int count() const { return static_cast<int>(views_.size()); }
   void fill_zero();
   // sha256 over all values as little-endian float32, in the order of the model's keys: the same for every container and scalar.
@@ -35,6 +37,7 @@ class Params {
 
  private:
   Params() = default;
+  Device device_ = Device::Cpu;
   std::vector<View> views_;
   Buffer memory_;
   std::shared_ptr<Safetensors> file_;

@@ -14,17 +14,20 @@ constexpr size_t kRedZone = 16;  // reals of NaN between slots, checked by Net a
 constexpr size_t kRedZone = 0;
 #endif
 
-// Which forward values the backward of a step reads: bit i = input i, bit 8 = the output.
-int backward_reads(const Step& s, bool params) {
+// Which forward values the backward line of a step reads: bit i = input i, bit 8 = the output.
+int backward_reads(const Step& s, const BackwardLine& line, bool params) {
   constexpr int kOut = 1 << 8;
   switch (s.op) {
     case Op::Conv2d:
-    case Op::Linear: return params ? 1 : 0;
+    case Op::Linear:
+    case Op::Nin: return params ? 1 : 0;
     case Op::GroupNorm: return 1;
     case Op::BatchNorm: return params || s.batch_norm.training ? 1 : 0;
     case Op::Silu: return 1;
     case Op::Relu: return kOut;
     case Op::Attention: return 1 | 2 | 4;
+    case Op::AttentionPacked: return 1;
+    case Op::ScaleShift: return (line.dx[1] >= 0 ? 1 : 0) | (line.dx[0] >= 0 ? 2 : 0);
     case Op::Add:
     case Op::Concat:
     case Op::AddChannel:
@@ -32,7 +35,10 @@ int backward_reads(const Step& s, bool params) {
     case Op::GlobalAvgPool:
     case Op::TimeEmbedding:
     case Op::Normalize:
-    case Op::SubsamplePad: return 0;
+    case Op::SubsamplePad:
+    case Op::AvgPool:
+    case Op::MaxPool:
+    case Op::Scale: return 0;
   }
   return 0;
 }
@@ -154,7 +160,7 @@ Plan make_plan(const Model& m, int batch, Mode mode, bool keep_everything) {
       scratch_last[line.scratch] = now;
       continue;
     }
-    const int reads = backward_reads(s, params);
+    const int reads = backward_reads(s, line, params);
     for (int k = 0; k < kMaxInputs; ++k) {
       if (reads >> k & 1) last[s.in[k]] = now;
       const int v = line.dx[k];

@@ -12,9 +12,9 @@ inline namespace PURESCOPE_REAL_NS {
 
 enum class Op : unsigned char {
   Conv2d, Linear, GroupNorm, BatchNorm, Silu, Relu, Add, Concat, AddChannel, UpsampleNearest, GlobalAvgPool, Attention,
-  TimeEmbedding, Normalize, SubsamplePad
+  TimeEmbedding, Normalize, SubsamplePad, ScaleShift, AvgPool, MaxPool, AttentionPacked, Nin, Scale
 };
-constexpr int kOpCount = static_cast<int>(Op::SubsamplePad) + 1;
+constexpr int kOpCount = static_cast<int>(Op::Scale) + 1;
 const char* op_name(Op op);
 
 constexpr int kMaxInputs = 3, kMaxParams = 4;
@@ -27,7 +27,8 @@ struct Step {                                   // one line of a model
   int param[kMaxParams] = {-1, -1, -1, -1};     // weight, bias, running_mean, running_var; -1 if none
   int saved = 0;                                // reals kept per image for the backward pass (statistics)
   Conv2d conv2d; Linear linear; GroupNorm group_norm; BatchNorm batch_norm; Attention attention;  // only the one
-  TimeEmbedding time_embedding; Normalize normalize; SubsamplePad subsample_pad;                  // that `op` names counts
+  TimeEmbedding time_embedding; Normalize normalize; SubsamplePad subsample_pad; MaxPool max_pool;  // that `op` names counts
+  Scale scale;                                  // (attention_packed: attention; nin: linear)
   const char* file = ""; int line = 0;          // where the model declared it
 };
 

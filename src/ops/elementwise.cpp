@@ -22,6 +22,11 @@ void shift(const real* x, real offset, size_t count, real* y) {
   for (size_t i = 0; i < count; ++i) y[i] = x[i] + offset;
 }
 
+PURESCOPE_CLONES
+void multiply_add(const real* x, real factor, real offset, size_t count, real* y) {
+  for (size_t i = 0; i < count; ++i) y[i] = x[i] * factor + offset;
+}
+
 }  // namespace
 
 namespace cpu {
@@ -65,6 +70,27 @@ void add_channel_backward(View dy, View dx, View dv) {
   const size_t pixels = static_cast<size_t>(dy.h) * dy.w;
   parallel_for(dy.n, [&](int n) {
     for (int c = 0; c < dy.c; ++c) dv.image(n)[c] = static_cast<real>(moments(dy.plane(n, c), pixels, 0).a);
+  });
+}
+
+void scale_shift_forward(View x, View e, View y) {
+  PURESCOPE_REQUIRE(e.image_size() == 2 * static_cast<size_t>(x.c));
+  const size_t pixels = static_cast<size_t>(x.h) * x.w;
+  parallel_for(x.n, [&](int n) {
+    for (int c = 0; c < x.c; ++c) multiply_add(x.plane(n, c), 1 + e.image(n)[c], e.image(n)[x.c + c], pixels, y.plane(n, c));
+  });
+}
+
+void scale_shift_backward(View x, View e, View dy, View dx, View de) {
+  const size_t pixels = static_cast<size_t>(dy.h) * dy.w;
+  parallel_for(dy.n, [&](int n) {
+    for (int c = 0; c < dy.c; ++c) {
+      if (!dx.empty()) multiply_add(dy.plane(n, c), 1 + e.image(n)[c], 0, pixels, dx.plane(n, c));
+      if (de.empty()) continue;
+      const Sums sums = gradient_sums(dy.plane(n, c), x.plane(n, c), pixels, 0, 1);
+      de.image(n)[c] = static_cast<real>(sums.b);
+      de.image(n)[dy.c + c] = static_cast<real>(sums.a);
+    }
   });
 }
 

@@ -1,11 +1,24 @@
 // One reverse diffusion step, given the network's eps, and its derivative.
 #include <algorithm>
 
+#include <cmath>
+
+#include "core/check.h"
 #include "core/parallel.h"
 #include "ops/ops.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
+namespace {
+
+// exp(logvar / 2), logvar = f log_max + (1 - f) log_min, f = (v + 1) / 2.
+real sigma(const ReverseStep& s, real v) {
+  const accum f = (static_cast<accum>(v) + 1) / 2;
+  return static_cast<real>(std::exp((f * s.log_max + (1 - f) * s.log_min) / 2));
+}
+
+}  // namespace
+
 namespace cpu {
 
 void reverse_step_forward(const ReverseStep& s, View x, View eps, View z, View y) {
@@ -35,6 +48,23 @@ void reverse_step_backward(const ReverseStep& s, View x, View eps, View dy, View
       if (!dx.empty()) dx.image(n)[i] = q * d + a * g;
       if (!deps.empty()) deps.image(n)[i] = r * d - b * g;
     }
+  });
+}
+
+void learned_noise_forward(const ReverseStep& s, View x, View v, View z, View y) {
+  PURESCOPE_REQUIRE(same_shape(x, v) && same_shape(x, z) && same_shape(x, y));
+  parallel_for(x.n, [&](int n) {
+    const real *xi = x.image(n), *vi = v.image(n), *zi = z.image(n);
+    real* yi = y.image(n);
+    for (size_t i = 0; i < x.image_size(); ++i) yi[i] = xi[i] + sigma(s, vi[i]) * zi[i];
+  });
+}
+
+void learned_noise_backward(const ReverseStep& s, View v, View z, View dy, View dv) {
+  const real slope = static_cast<real>((s.log_max - s.log_min) / 4);  // d(logvar / 2) / dv
+  parallel_for(v.n, [&](int n) {
+    for (size_t i = 0; i < v.image_size(); ++i)
+      dv.image(n)[i] = dy.image(n)[i] * z.image(n)[i] * (slope * sigma(s, v.image(n)[i]));
   });
 }
 

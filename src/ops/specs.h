@@ -32,13 +32,31 @@ struct Normalize { float mean[3], std[3]; };
 // y[:, before + k] = x[:, k, ::stride, ::stride]; `before` channels before and after are zero (option A of He et al.).
 struct SubsamplePad { int stride = 2, before = 0, after = 0; };
 
+// Largest value of a kernel x kernel window; `pad` rows and columns of -infinity on every side.
+struct MaxPool { int kernel = 3, stride = 2, pad = 1; };
+inline int max_pool_size(const MaxPool& s, int size) { return (size + 2 * s.pad - s.kernel) / s.stride + 1; }
+
+// y = factor * x.
+struct Scale { double factor = 1; };
+
+// h = scale * g;  m = beta1 m + (1 - beta1) h;  v = beta2 v + (1 - beta2) h^2;
+// p -= step_size * m / (sqrt(v) * root_scale + eps) + decay * p.  step_size = lr / (1 - beta1^k), root_scale = 1 / sqrt(1 - beta2^k).
+struct Adam { double beta1 = 0, beta2 = 0, scale = 1, step_size = 0, root_scale = 1, eps = 0, decay = 0; };
+
 // One reverse diffusion step from network index `label`, as numbers (computed in double by diffusion/reverse_step):
 //   x0 = to_x0 * x - from_eps * eps, clipped to [-1, 1] if clip;  y = p * x0 + q * x + r * eps + s * z.
 // straight_through: clipped forward, gradient as if not clipped.
+// What the purifier adds to y where a sampler asks for it: multistep solvers, sum over k = 0, 1 of back_x[k] x_-k + back_eps[k] eps_-k with
+// the state and the prediction k + 1 calls before; learned variance, exp(logvar / 2) z, logvar = f log_max + (1 - f) log_min,
+// f = (v + 1) / 2, v the upper half of the network's channels.
 struct ReverseStep {
-  int label = 0;
+  int label = 0;     // discrete index: names the noise of the step
   double to_x0 = 0, from_eps = 0, p = 0, q = 0, r = 0, s = 0;
   bool clip = false, straight_through = false;
+  double time = 0;   // what the network is told; may be fractional
+  bool learned = false;
+  double log_max = 0, log_min = 0;
+  double back_x[2] = {0, 0}, back_eps[2] = {0, 0};
 };
 
 // What noise is drawn: uniform values in [0, 1) or standard normal ones.

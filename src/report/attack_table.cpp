@@ -1,6 +1,7 @@
 #include "report/attack_table.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -40,18 +41,24 @@ Proportion survival(const std::vector<JsonObject>& minima, double c) {
   return wilson(alive, static_cast<int>(minima.size()));
 }
 
+// Name of the attack of the suite that broke an image; "clean": none was needed; "none".
+const char* broken_by(int place) { return place == -2 ? "clean" : place < 0 ? "none" : attack_name(suite_sequence()[place]); }
+
 }  // namespace
 
 std::string record_id_key(const RecordId& id) { return order_key(id.image, static_cast<uint64_t>(id.seed), id.t, id.eps) + " " + id.kind; }
 
 std::string attack_line(const RunFacts& facts, const RecordId& id, const std::string& source, Rand rand, const AttackRecord& r) {
   JsonLine line = head(facts, id, source);
-  line.add("label", r.label).add("test_seed", rand == Rand::Transfer ? facts.test_seed : id.seed).add("rand", rand_name(rand)).add("norm", facts.norm)
-      .add("attack", facts.attack).add("pred_clean", r.pred_clean).add("pred_anchor", r.pred_anchor).add("pred_adv", r.pred_adv).add("robust", r.robust)
+  AttackSettings settings = facts.attack;
+  if (rand != Rand::Eot) settings.eot = {};
+  line.add("label", r.label).add("test_seed", rand == Rand::Transfer ? facts.test_seed : id.seed).add("rand", rand_name(rand, settings.eot.draws)).add("norm", facts.norm)
+      .add("attack", attack_name(settings.kind)).add("options", describe_attack(facts.pgd, settings)).add("pred_clean", r.pred_clean).add("pred_anchor", r.pred_anchor).add("pred_adv", r.pred_adv).add("robust", r.robust)
       .add("adv_on_path", r.adv_on_path).add("loss0", r.loss_start).add("loss", r.loss_end).add("linf", r.linf).add("l2", r.l2)
       .add("l2_anchor", r.l2_anchor).add("cr_rand", r.cr).add("cr_se", r.cr_error).add("cr_adv", r.cr_adv).add("grad_zero", r.grad_zero)
-      .add("grad", facts.grad).add("steps", facts.steps).add("fwd", r.forwards).add("bwd", r.backwards).add("status", r.status)
+      .add("grad", facts.grad).add("steps", facts.pgd.steps).add("fwd", r.forwards).add("bwd", r.backwards).add("status", r.status)
       .add("xadv_sha", sha256_hex(r.adversarial.data(), r.adversarial.size() * sizeof(float)).substr(0, 16));
+  if (settings.kind == AttackKind::Suite) line.add("broken_by", broken_by(r.broken_by));
   return line.text();
 }
 
@@ -118,6 +125,11 @@ std::vector<TableRow> attack_table(const std::vector<std::string>& lines) {
     row.fixed = rand["fixed"].get();
     row.free = rand["free"].get();
     row.transfer = rand["transfer"].get();
+    for (const auto& [name, count] : rand)
+      if (name.starts_with("eot:")) {
+        row.eot = count.get();
+        row.eot_draws = std::stoi(name.substr(4));
+      }
     row.on_path = path.get();
     row.cr_mean = mean(row.cr);
     row.cr_sd = standard_deviation(row.cr);
@@ -142,6 +154,7 @@ std::string table_text(const std::vector<TableRow>& rows) {
   for (const Column& c : {Column{"clean", &TableRow::clean}, Column{"anchor", &TableRow::anchor}}) if (any(c.value)) columns.push_back(c);
   const size_t before_cr = columns.size();
   for (const Column& c : {Column{"robust, fixed", &TableRow::fixed}, Column{"robust, free", &TableRow::free}, Column{"robust, transfer", &TableRow::transfer},
+                          Column{"robust, eot:" + std::to_string(rows[0].eot_draws), &TableRow::eot},
                           Column{"predicted (clean)", &TableRow::predicted_clean}, Column{"predicted (anchor)", &TableRow::predicted_anchor}})
     if (any(c.value)) columns.push_back(c);
   std::string text = pad("t*", 5) + pad("eps", 9) + pad("seed", 6) + pad("n", 6);
@@ -167,12 +180,45 @@ std::string table_text(const std::vector<TableRow>& rows) {
   return text;
 }
 
+std::string suite_text(const std::vector<std::string>& lines) {
+  struct Tally { int n = 0; double linf = 0; int nan = 0, robust = 0; std::map<std::string, int> broken; };
+  std::map<std::string, Tally> tallies;   // by setting
+  for (const std::string& line : lines) {
+    const JsonObject o = JsonObject::parse(line, "results");
+    if (!o.has("broken_by") || o.get_string("status") == "skipped_misclassified") continue;
+    Tally& t = tallies["t " + o.raw("t") + ", eps " + o.raw("eps") + ", seed " + o.raw("seed") + ", randomness " + o.get_string("rand")];
+    ++t.n;
+    ++t.broken[o.get_string("broken_by")];
+    t.linf = std::max(t.linf, o.get_double("linf"));
+    t.nan += o.get_string("status") == "nan";
+    t.robust += o.get_bool("robust");
+  }
+  std::string text;
+  char part[128];
+  for (auto& [setting, t] : tallies) {
+    int standing = t.n - t.broken["clean"];
+    std::snprintf(part, sizeof part, "\ninitial accuracy: %.2f%%\n", 100.0 * standing / t.n);
+    text += setting + part;
+    for (AttackKind kind : suite_sequence()) {
+      standing -= t.broken[attack_name(kind)];
+      std::string upper = attack_name(kind);
+      for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      std::snprintf(part, sizeof part, "robust accuracy after %s: %.2f%%\n", upper.c_str(), 100.0 * standing / t.n);
+      text += part;
+    }
+    std::snprintf(part, sizeof part, "max Linf perturbation: %.5f, not finite: %d\nrobust accuracy: %.2f%%\n", t.linf, t.nan, 100.0 * t.robust / t.n);
+    text += part;
+  }
+  return text;
+}
+
 std::string table_json(const std::vector<TableRow>& rows) {
   std::vector<std::string> items;
   for (const TableRow& r : rows)
     items.push_back(JsonLine().add("t", r.t).add("eps", r.eps).add("seed", r.seed).add("n", r.cr.size()).raw("clean", proportion_json(r.clean))
         .raw("anchor", proportion_json(r.anchor)).add("cr_mean", r.cr_mean).add("cr_sd", r.cr_sd).raw("robust_fixed", proportion_json(r.fixed))
         .raw("robust_free", proportion_json(r.free)).raw("robust_transfer", proportion_json(r.transfer))
+        .raw("robust_eot", proportion_json(r.eot)).add("eot", r.eot_draws)
         .raw("robust_fixed_whole_path", proportion_json(r.on_path)).raw("predicted_clean", proportion_json(r.predicted_clean))
         .raw("predicted_anchor", proportion_json(r.predicted_anchor)).add("nan", r.nan).add("censored", r.censored)
         .add("non_monotone", r.non_monotone).text());

@@ -17,7 +17,7 @@ namespace purescope {
 struct RecordId { std::string kind; int64_t image = 0; int64_t seed = 0; int t = 0; double eps = 0; };
 std::string record_id_key(const RecordId& id);   // sorts by (image, seed, t, eps, kind)
 
-struct RunFacts { std::string run, norm, attack, grad; int steps = 0; int64_t test_seed = 0; };
+struct RunFacts { std::string run, norm, grad; PgdOptions pgd; AttackSettings attack; int64_t test_seed = 0; };
 
 std::string attack_line(const RunFacts& facts, const RecordId& id, const std::string& source, Rand rand, const AttackRecord& r);
 std::string cr_line(const RunFacts& facts, const RecordId& id, const std::string& source, double mean, double error, double eta_norm,
@@ -30,7 +30,8 @@ struct TableRow {
   int t = 0;
   double eps = 0;
   int64_t seed = 0;
-  Proportion clean, anchor, fixed, free, transfer, on_path;   // n = 0 where not measured; on_path: broken somewhere on the path, fixed
+  int eot_draws = 0;
+  Proportion clean, anchor, fixed, free, transfer, eot, on_path;   // n = 0 where not measured; on_path: broken somewhere on the path, fixed
   std::vector<double> cr;                                     // one expected rate per image
   double cr_mean = 0, cr_sd = 0;
   Proportion predicted_clean, predicted_anchor;               // S(cr_mean) of the survival curve (docs/protocol.md)
@@ -40,5 +41,8 @@ struct TableRow {
 std::vector<TableRow> attack_table(const std::vector<std::string>& lines);
 std::string table_text(const std::vector<TableRow>& rows);
 std::string table_json(const std::vector<TableRow>& rows);
+
+// Suite: robust accuracy after each attack of the sequence, in the form of AutoAttack's log; empty for other attacks.
+std::string suite_text(const std::vector<std::string>& lines);
 
 }  // namespace purescope

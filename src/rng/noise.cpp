@@ -130,10 +130,18 @@ void NoiseStream::torch_normal(uint64_t seed, float* out, size_t count) const {
 }
 
 void NoiseStream::normal(const NoiseKey& key, float* out, size_t count) const {
-  if (ledger_ != nullptr) ledger_->record(key, Purpose::Noise, count);
+  record(key, count);
   if (mode_.rng != NoiseRng::Native) return torch_normal(torch_seed(key, mode_.unreduced), out, count);
+  native_normal(native_noise(key), out, count);
+}
+
+NativeCounter NoiseStream::native_noise(const NoiseKey& key) {
   const Domain domain = key.phase == Phase::Forward ? Domain::Forward : Domain::Reverse;
-  native_normal(native_counter(key.seed, domain, key.image, key.draw, key.t), out, count);
+  return native_counter(key.seed, domain, key.image, key.draw, key.t);
+}
+
+void NoiseStream::record(const NoiseKey& key, size_t count) const {
+  if (ledger_ != nullptr) ledger_->record(key, Purpose::Noise, count);
 }
 
 void NoiseStream::start_uniform(int64_t seed, int64_t image, int restart, float* out, size_t count) const {

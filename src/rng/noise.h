@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rng/native.h"
 #include "rng/seed_hash.h"
 #include "rng/torch_cuda.h"
 
@@ -84,6 +85,9 @@ class NoiseStream {
 
   // Standard normal noise of one image (count values, c h w order). All calls overwrite out[0..count).
   void normal(const NoiseKey& key, float* out, size_t count) const;
+  // For whoever draws a key's normal noise elsewhere (ops/noise): its native counter, and its entry in the ledger.
+  static NativeCounter native_noise(const NoiseKey& key);
+  void record(const NoiseKey& key, size_t count) const;
   // Random start of an attack: values in [0, 1), or standard normal values. restart in [0, 2^30).
   void start_uniform(int64_t seed, int64_t image, int restart, float* out, size_t count) const;
   void start_normal(int64_t seed, int64_t image, int restart, float* out, size_t count) const;

@@ -28,11 +28,12 @@ class TrainStream {
   // Arrays, value i of the key: standard normal; uniform in [0, 1) with 24 bits.
   void normal(const TrainKey& key, float* out, size_t count) const;
   void uniform(const TrainKey& key, float* out, size_t count) const;
+  // The native counter behind the arrays, for whoever draws them elsewhere (ops/noise).
+  NativeCounter counter(const TrainKey& key) const;
   // A permutation of 0..n-1 (n < 2^32), for example of an epoch's images.
   void permutation(const TrainKey& key, int64_t* out, size_t n) const;
 
  private:
-  NativeCounter counter(const TrainKey& key) const;
   int64_t seed_;
 };
 

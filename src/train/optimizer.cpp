@@ -2,26 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "core/check.h"
 #include "core/parallel.h"
-#include "core/simd.h"
 #include "models/zoo.h"
+#include "ops/ops.h"
 #include "rng/train_stream.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
 
-PURESCOPE_CLONES
-void adam_values(size_t count, real beta1, real beta2, real scale, real step_size, real root_scale, real eps, real decay, const real* g,
-                 real* m, real* v, real* p) {
-  for (size_t i = 0; i < count; ++i) {
-    const real gradient = g[i] * scale;
-    m[i] = beta1 * m[i] + (1 - beta1) * gradient;
-    v[i] = beta2 * v[i] + (1 - beta2) * gradient * gradient;
-    p[i] -= step_size * m[i] / (__builtin_sqrt(v[i]) * root_scale + eps) + decay * p[i];
-  }
+// Calls update(i) for every parameter; a device takes its launches from one thread.
+void each_parameter(const Model& model, Device device, const std::function<void(int)>& update) {
+  const int count = static_cast<int>(model.params.size());
+  if (device == Device::Cpu) return parallel_for(count, update);
+  for (int i = 0; i < count; ++i) update(i);
 }
 
 bool ends_with(const std::string& text, const std::string& end) {
@@ -31,33 +28,25 @@ bool ends_with(const std::string& text, const std::string& end) {
 }  // namespace
 
 double adam_step(const AdamConfig& c, const Model& model, int64_t step, double lr, Params& grads, Params& m, Params& v, Params& params) {
+  std::vector<View> trainable;
+  for (size_t i = 0; i < model.params.size(); ++i)
+    if (model.params[i].trainable) trainable.push_back(grads.view(static_cast<int>(i)));
+  std::vector<double> squares(trainable.size());
+  square_sums(trainable.data(), static_cast<int>(trainable.size()), squares.data());
   accum square = 0;
-  for (size_t i = 0; i < model.params.size(); ++i) {
-    if (!model.params[i].trainable) continue;
-    const View g = grads.view(static_cast<int>(i));
-    accum part = 0;
-    for (size_t k = 0; k < g.size(); ++k) part += static_cast<accum>(g.data[k]) * g.data[k];
-    square += part;
-  }
+  for (double part : squares) square += part;
   const double norm = std::sqrt(square), scale = c.clip_norm > 0 && norm > c.clip_norm ? c.clip_norm / norm : 1;
   const double bias1 = 1 - std::pow(c.beta1, step), bias2 = 1 - std::pow(c.beta2, step);
-  parallel_for(static_cast<int>(model.params.size()), [&](int i) {
+  each_parameter(model, params.device(), [&](int i) {
     if (!model.params[i].trainable) return;
-    const View p = params.view(i);
     const double decay = model.params[i].shape.size() > 1 ? lr * c.weight_decay : 0;
-    adam_values(p.size(), static_cast<real>(c.beta1), static_cast<real>(c.beta2), static_cast<real>(scale), static_cast<real>(lr / bias1),
-                static_cast<real>(1 / std::sqrt(bias2)), static_cast<real>(c.eps), static_cast<real>(decay), grads.view(i).data,
-                m.view(i).data, v.view(i).data, p.data);
+    adam_update({c.beta1, c.beta2, scale, lr / bias1, 1 / std::sqrt(bias2), c.eps, decay}, grads.view(i), m.view(i), v.view(i), params.view(i));
   });
   return norm;
 }
 
 void ema_step(double decay, const Model& model, const Params& params, Params& average) {
-  parallel_for(static_cast<int>(model.params.size()), [&](int i) {
-    const View p = params.view(i), a = average.view(i);
-    const real keep = model.params[i].trainable ? static_cast<real>(decay) : 0, take = 1 - keep;
-    for (size_t k = 0; k < p.size(); ++k) a.data[k] = keep * a.data[k] + take * p.data[k];
-  });
+  each_parameter(model, params.device(), [&](int i) { average_update(model.params[i].trainable ? decay : 0, params.view(i), average.view(i)); });
 }
 
 void initialise(const Model& model, int64_t seed, Params& params) {
@@ -65,7 +54,8 @@ void initialise(const Model& model, int64_t seed, Params& params) {
   const double gain = is_purifier(model) ? 1 : std::sqrt(2.0);
   for (size_t i = 0; i < model.params.size(); ++i) {
     const ParamInfo& info = model.params[i];
-    const View v = params.view(static_cast<int>(i));
+    const Mirror host(params.view(static_cast<int>(i)), Device::Cpu, Mirror::Load::No);
+    const View v = host.view();
     const bool last_of_branch = is_purifier(model) && (ends_with(info.key, "conv2.weight") || ends_with(info.key, "proj_out.weight") ||
                                                        ends_with(info.key, "conv_out.weight"));
     if (info.shape.size() > 1) {
@@ -77,6 +67,7 @@ void initialise(const Model& model, int64_t seed, Params& params) {
       const bool one = ends_with(info.key, "running_var") || ends_with(info.key, ".weight");
       std::fill_n(v.data, v.size(), real(one ? 1 : 0));
     }
+    host.store();
   }
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <deque>
 
 #include "core/check.h"
 #include "core/parallel.h"
@@ -17,6 +18,7 @@
 #include "io/signals.h"
 #include "models/zoo.h"
 #include "net/net.h"
+#include "ops/labels.h"
 #include "ops/ops.h"
 #include "rng/train_stream.h"
 #include "train/optimizer.h"
@@ -30,7 +32,7 @@ std::string number(double v) {
   return std::string(text, std::to_chars(text, text + sizeof text, v).ptr);
 }
 
-// x[n] for training step `step`: images drawn with replacement-free passes over the data (a permutation per epoch), augmented.
+// x[n], on the host, for training step `step`: images drawn with replacement-free passes over the data (a permutation per epoch), augmented.
 class Batches {
  public:
   Batches(const TrainOptions& o, const Dataset& data) : o_(o), data_(data), stream_(o.seed) {}
@@ -98,10 +100,11 @@ std::string fingerprint(const TrainOptions& o, const Model& model, const Dataset
 
 void save_state(const State& s, const Model& model, const std::string& path, const std::string& print) {
   std::vector<TensorOut> tensors;
+  std::deque<Mirror> hosts;   // keeps what the tensors point to
   const std::pair<const char*, const Params*> parts[] = {{"param.", s.params.get()}, {"m.", &s.m}, {"v.", &s.v}, {"average.", &s.average}};
   for (auto [prefix, params] : parts)
     for (size_t i = 0; i < model.params.size(); ++i)
-      tensors.push_back({prefix + model.params[i].key, kStateDtype, model.params[i].shape, params->view(static_cast<int>(i)).data});
+      tensors.push_back({prefix + model.params[i].key, kStateDtype, model.params[i].shape, hosts.emplace_back(params->view(static_cast<int>(i))).data()});
   write_safetensors(path, tensors, {{"step", std::to_string(s.step)}, {"run", print}, {"loss", number(s.last_loss)},
                                 {"window", number(s.window)}, {"in_window", std::to_string(s.in_window)}});
 }
@@ -118,7 +121,9 @@ void load_state(State& s, const Model& model, const std::string& path, const std
       const TensorInfo* t = file.find(prefix + model.params[i].key);
       if (!t || t->dtype != kStateDtype || t->shape != model.params[i].shape)
         fail(kBadInput, "the state lacks " + (prefix + model.params[i].key), path, "start anew without --resume");
-      file.read(*t, params->view(static_cast<int>(i)).data);
+      const Mirror host(params->view(static_cast<int>(i)), Device::Cpu, Mirror::Load::No);
+      file.read(*t, host.data());
+      host.store();
     }
   s.step = std::stoll(file.metadata().at("step"));
   s.last_loss = std::stod(file.metadata().at("loss"));
@@ -126,7 +131,7 @@ void load_state(State& s, const Model& model, const std::string& path, const std
   s.in_window = std::stoll(file.metadata().at("in_window"));
 }
 
-// One kind of training: fills the net's input, runs it, and leaves the gradients of the mean loss. Returns the loss.
+// One kind of training: fills the net's input from images on the host, runs it, and leaves the gradients of the mean loss. Returns the loss.
 class Task {
  public:
   Task(const TrainOptions& o, Net& net) : o_(o), net_(net), stream_(o.seed), schedule_(linear_schedule()) {}
@@ -141,52 +146,52 @@ class Task {
   // Ho et al. 2020, eq. 14: mean of (eps - net(sqrt(abar_t) x + sqrt(1 - abar_t) eps, t))^2, x in [-1, 1].
   double ddpm(int64_t step, View images, bool backward) {
     const View x = net_.input();
-    std::vector<float> eps(x.size());
-    parallel_for(x.n, [&](int n) {
-      float* e = eps.data() + n * x.image_size();
-      stream_.normal({.step = step, .image = n, .purpose = TrainPurpose::Noise}, e, x.image_size());
+    Buffer eps(x.n, x.c, x.h, x.w);
+    std::vector<NativeCounter> noise;
+    std::vector<real> times(x.n);
+    std::vector<double> a(x.n), b(x.n);
+    for (int n = 0; n < x.n; ++n) {
+      noise.push_back(stream_.counter({.step = step, .image = n, .purpose = TrainPurpose::Noise}));
       const int t = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Timestep}, o_.t_max));
-      net_.time().data[n] = static_cast<real>(t);
-      const double a = std::sqrt(schedule_.abar[t]), b = std::sqrt(1 - schedule_.abar[t]);
-      for (size_t i = 0; i < x.image_size(); ++i) x.image(n)[i] = static_cast<real>(a * (2 * images.image(n)[i] - 1) + b * e[i]);
-    });
+      times[n] = static_cast<real>(t);
+      a[n] = std::sqrt(schedule_.abar[t]);
+      b[n] = std::sqrt(1 - schedule_.abar[t]);
+    }
+    noise_fill_native(NoiseKind::Normal, noise.data(), eps.view());
+    from_host(times.data(), net_.time());
+    noising_forward(a.data(), b.data(), Mirror(images, net_.device()).view(), eps.view(), x);
     net_.forward();
     const View y = net_.output();
-    accum loss = 0;
-    const accum scale = 2.0 / y.size();
-    for (size_t i = 0; i < y.size(); ++i) {
-      const accum d = y.data[i] - eps[i];
-      loss += d * d;
-      if (backward) net_.output_grad().data[i] = static_cast<real>(scale * d);
-    }
+    double loss = 0;
+    squared_error(y, eps.view(), 2.0 / y.size(), backward ? net_.output_grad() : View{}, &loss);
     if (backward) net_.backward();
     return loss / y.size();
   }
 
   // Mean cross-entropy over the batch.
   double classifier(int64_t step, View images, const std::vector<int>& labels, bool backward) {
-    const View x = net_.input();
-    copy_forward(images, x);
     if (backward && o_.noise_augment > 0)
-      parallel_for(x.n, [&](int n) {
-        std::vector<float> noise(x.image_size());
+      parallel_for(images.n, [&](int n) {
+        std::vector<float> noise(images.image_size());
         const TrainKey key{.step = step, .image = n, .purpose = TrainPurpose::Noise};
         stream_.normal(key, noise.data(), noise.size());
         const double sigma = o_.noise_augment * stream_.uniform({.step = step, .image = n, .purpose = TrainPurpose::Other});
-        for (size_t i = 0; i < noise.size(); ++i) x.image(n)[i] += static_cast<real>(sigma * noise[i]);
+        for (size_t i = 0; i < noise.size(); ++i) images.image(n)[i] += static_cast<real>(sigma * noise[i]);
       });
+    transfer(images, net_.input());
     net_.forward();
     const View z = net_.output();
     Buffer losses(z.n, 1, 1, 1);
-    cross_entropy_forward(z, labels.data(), losses.view());
+    const DeviceLabels there(labels.data(), z.n, z.device);
+    cross_entropy_forward(z, there.data(), losses.view());
+    std::vector<int> predictions(z.n);
+    first_maximum(z, predictions.data());
     correct_ = 0;
     accum loss = 0;
-    for (int n = 0; n < z.n; ++n) {
-      loss += losses.data()[n];
-      correct_ += std::max_element(z.image(n), z.image(n) + z.c) - z.image(n) == labels[n];
-    }
+    for (real v : to_host(losses.view())) loss += v;
+    for (int n = 0; n < z.n; ++n) correct_ += predictions[n] == labels[n];
     if (backward) {
-      cross_entropy_backward(z, labels.data(), 1.0 / z.n, net_.output_grad());
+      cross_entropy_backward(z, there.data(), 1.0 / z.n, net_.output_grad());
       net_.backward();
     }
     return loss / z.n;
@@ -211,7 +216,7 @@ std::string evaluate(const TrainOptions& o, const Model& model, const std::share
   for (int chunk = 50; done < data.count(); done += chunk) {
     chunk = std::min(chunk, data.count() - done);
     net.plan(chunk, Mode::Forward);
-    Buffer images(chunk, data.channels, data.height, data.width);
+    Buffer images(chunk, data.channels, data.height, data.width, Device::Cpu);
     for (size_t i = 0; i < images.size(); ++i) images.data()[i] = data.image(done)[i];
     loss += chunk * task.run(done, images.view(), {data.labels.begin() + done, data.labels.begin() + done + chunk}, false);
     correct += task.correct();
@@ -259,7 +264,7 @@ class Run {
  public:
   Run(const TrainOptions& o, const Model& model, const Dataset& data, const Dataset& held_out)
       : o_(o), model_(model), data_(data), held_out_(held_out), print_(fingerprint(o, model, data)), state_path_(o.out + ".state"), state_(model),
-        net_(model, state_.params), task_(o, net_), batches_(o, data), images_(o.batch, data.channels, data.height, data.width), labels_(o.batch) {
+        net_(model, state_.params), task_(o, net_), batches_(o, data), images_(o.batch, data.channels, data.height, data.width, Device::Cpu), labels_(o.batch) {
     start();
     net_.plan(o.batch, Mode::Training);
     adam_.weight_decay = o.weight_decay;
@@ -296,7 +301,7 @@ class Run {
       initialise(model_, o_.seed, *state_.params);
     } else {
       const auto given = Params::load(model_, o_.init, true);
-      for (int i = 0; i < given->count(); ++i) std::copy_n(given->view(i).data, given->view(i).size(), state_.params->view(i).data);
+      for (int i = 0; i < given->count(); ++i) copy_forward(given->view(i), state_.params->view(i));
     }
     ema_step(0, model_, *state_.params, state_.average);
   }

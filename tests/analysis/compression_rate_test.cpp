@@ -28,7 +28,9 @@ struct Bench {
   // f(2 x - 1) in [-1, 1].
   std::vector<double> f(const std::vector<double>& x01) {
     Buffer u(3, 3, 8, 8);
-    for (size_t i = 0; i < u.size(); ++i) u.data()[i] = static_cast<real>(2 * x01[i] - 1);
+    std::vector<real> values;
+    for (double v : x01) values.push_back(static_cast<real>(2 * v - 1));
+    store(values, u.view());
     const std::vector<real> y = values_of(purifier->forward(u.view(), noise));
     return {y.begin(), y.end()};
   }
@@ -47,7 +49,8 @@ TEST(CompressionRate, IsTheFormula) {
   for (bool clamp : {false, true}) {
     Bench b;
     const std::vector<CompressionRate> rates = b.rates(3, clamp, 0.2);
-    const std::vector<double> x(b.x.data(), b.x.data() + b.x.size()), anchor = b.f(x);
+    const std::vector<real> pixels = values_of(b.x);
+    const std::vector<double> x(pixels.begin(), pixels.end()), anchor = b.f(x);
     const Comparison same = compare(values_of(b.anchors.view()), anchor, kDouble ? 1e-12 : 1e-6);
     EXPECT_TRUE(same.ok) << same.message;
     std::vector<std::vector<double>> expected(3);
@@ -116,11 +119,9 @@ TEST(CompressionRate, DoesNotDependOnTheBatch) {
 }
 
 TEST(Distances, AreTheNorms) {
-  Buffer a(2, 3, 2, 2), b(2, 3, 2, 2);
-  std::fill_n(a.data(), 24, real(0.5));
-  std::fill_n(b.data(), 24, real(0.5));
-  a.data()[1] = real(0.75);
-  a.data()[2] = real(0.25);
+  const Buffer a = filled(2, 3, 2, 2, 0.5), b = filled(2, 3, 2, 2, 0.5);
+  set_value(a.view(), 1, 0.75);
+  set_value(a.view(), 2, 0.25);
   EXPECT_EQ(l2_distances(a.view(), b.view()), (std::vector<double>{std::sqrt(0.125), 0}));
   EXPECT_EQ(linf_distances(a.view(), b.view()), (std::vector<double>{0.25, 0}));
 }

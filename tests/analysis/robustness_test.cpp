@@ -109,14 +109,12 @@ TEST(Robustness, RecordIsWhatItSays) {
     EXPECT_EQ(r.status, "ok");
     EXPECT_EQ(r.image, b.ids[n]);
     KeyedNoise noise(b.stream, 2, {b.ids[n]});
-    Buffer adv(1, 3, 8, 8), clean(1, 3, 8, 8);
-    for (int i = 0; i < 192; ++i) {
-      adv.data()[i] = r.adversarial[i];
-      clean.data()[i] = b.x.view().image(n)[i];
-    }
-    bare.forward(clean.view(), nullptr);
+    Buffer adv(1, 3, 8, 8);
+    store(r.adversarial, adv.view());
+    const View clean = b.x.view().images(n, 1);
+    bare.forward(clean, nullptr);
     EXPECT_EQ(bare.predictions()[0], r.pred_clean);
-    target.forward(clean.view(), &noise);
+    target.forward(clean, &noise);
     EXPECT_EQ(target.predictions()[0], r.pred_anchor);
     const std::vector<real> anchor = values_of(target.purified());
     target.forward(adv.view(), &noise);
@@ -124,11 +122,12 @@ TEST(Robustness, RecordIsWhatItSays) {
     EXPECT_EQ(r.robust, r.pred_adv == b.labels[n]);
     EXPECT_NEAR(target.losses(&b.labels[n])[0], r.loss_end, 1e-5 * r.loss_end);   // the record's image is stored in float
     double moved = 0, l2 = 0, linf = 0, away = 0;
+    const std::vector<real> purified = values_of(target.purified()), from = values_of(clean), to = values_of(adv);
     for (int i = 0; i < 192; ++i) {
-      moved += std::pow(double(target.purified().data[i]) - anchor[i], 2);
-      l2 += std::pow(double(adv.data()[i]) - clean.data()[i], 2);
-      linf = std::max(linf, std::fabs(double(adv.data()[i]) - clean.data()[i]));
-      away += std::pow(double(anchor[i]) - clean.data()[i], 2);
+      moved += std::pow(double(purified[i]) - anchor[i], 2);
+      l2 += std::pow(double(to[i]) - from[i], 2);
+      linf = std::max(linf, std::fabs(double(to[i]) - from[i]));
+      away += std::pow(double(anchor[i]) - from[i], 2);
     }
     EXPECT_NEAR(r.l2, std::sqrt(l2), 1e-5 * r.l2);
     EXPECT_NEAR(r.linf, linf, 1e-6);
@@ -153,7 +152,7 @@ TEST(Robustness, RecordsDoNotDependOnTheBatch) {
 
 TEST(Robustness, NanIsNotRobust) {
   Bench b(small_options(), false);
-  b.base.params().view(0).data[0] = b.behind.params().view(0).data[0] = std::numeric_limits<real>::quiet_NaN();
+  for (Net* net : {&b.base, &b.behind}) set_value(net->params().view(0), 0, std::numeric_limits<double>::quiet_NaN());
   for (const AttackRecord& r : b.attack(Rand::Fixed)) {
     EXPECT_EQ(r.status, "nan");
     EXPECT_FALSE(r.robust);
@@ -187,7 +186,7 @@ TEST(Robustness, SkippedImagesAreMarked) {
 TEST(Robustness, BpdaDiffersFromFull) {
   RobustnessOptions o = small_options();
   Bench full(o);
-  o.bpda = true;
+  o.backward = Backward::Bpda;
   Bench bpda(o);
   const std::vector<AttackRecord> a = full.attack(Rand::Fixed), b = bpda.attack(Rand::Fixed);
   EXPECT_NE(a[0].adversarial, b[0].adversarial);

@@ -10,6 +10,14 @@ using namespace purescope;
 
 namespace {
 
+void save(const std::string& path, const std::string& key, const PgdCheckpoint& c) { save_checkpoint(path, key, pack(c)); }
+bool load(const std::string& path, const std::string& key, PgdCheckpoint& c) {
+  AttackCheckpoint state;
+  if (!load_checkpoint(path, key, state)) return false;
+  c = unpack_pgd(state);
+  return true;
+}
+
 void expect_equal(const PgdResult& a, const PgdResult& b, const std::string& what) {
   EXPECT_TRUE(compare_bits(values_of(a.adversarial.view()), values_of(b.adversarial.view())).ok) << what;
   ASSERT_EQ(a.images.size(), b.images.size()) << what;
@@ -49,11 +57,11 @@ void check(const PgdOptions& o, bool free) {
     const PgdResult half = run(&c, [&] { return asked++ == at; });
     ASSERT_TRUE(half.stopped && c.set) << what;
     EXPECT_EQ(c.restart * o.steps + c.step, at);
-    save_checkpoint(path, "key", c);
+    save(path, "key", c);
     expect_equal(run(&c, {}), whole, what);   // the same object
     EXPECT_FALSE(c.set);
     PgdCheckpoint loaded;
-    ASSERT_TRUE(load_checkpoint(path, "key", loaded)) << what;
+    ASSERT_TRUE(load(path, "key", loaded)) << what;
     expect_equal(run(&loaded, {}), whole, what + ", from disk");
   }
   // One step at a time, through the disk each time.
@@ -64,9 +72,9 @@ void check(const PgdOptions& o, bool free) {
     int asked = 0;
     last = run(&c, [&] { return asked++ == 1; });
     if (!last.stopped) break;
-    save_checkpoint(path, "key", c);
+    save(path, "key", c);
     c = PgdCheckpoint{};
-    ASSERT_TRUE(load_checkpoint(path, "key", c));
+    ASSERT_TRUE(load(path, "key", c));
   } while (++passes < 100);
   EXPECT_EQ(passes, total - 1);
   expect_equal(last, whole, "one step at a time");
@@ -94,7 +102,7 @@ TEST(PgdCheckpoint, BelongsToItsKey) {
   const ScratchFolder folder(true);
   const std::string path = folder / "state.safetensors";
   PgdCheckpoint c, d;
-  EXPECT_FALSE(load_checkpoint(path, "key", d));
+  EXPECT_FALSE(load(path, "key", d));
   c.set = true;
   c.x = {1, 2, 3};
   c.result = {4, 5, 6};
@@ -105,10 +113,10 @@ TEST(PgdCheckpoint, BelongsToItsKey) {
   c.result_images.resize(1);
   c.done = {1};
   c.step = 2;
-  save_checkpoint(path, "key", c);
-  EXPECT_FALSE(load_checkpoint(path, "other", d));
+  save(path, "key", c);
+  EXPECT_FALSE(load(path, "other", d));
   EXPECT_FALSE(d.set);
-  ASSERT_TRUE(load_checkpoint(path, "key", d));
+  ASSERT_TRUE(load(path, "key", d));
   EXPECT_EQ(d.x, c.x);
   EXPECT_EQ(d.zeros, c.zeros);
   EXPECT_EQ(d.done, c.done);
@@ -116,5 +124,5 @@ TEST(PgdCheckpoint, BelongsToItsKey) {
   EXPECT_EQ(d.step, 2);
   const std::string bytes = slurp(path);
   spit(path, bytes.substr(0, bytes.size() - 5));
-  EXPECT_EQ(exit_code_of([&] { load_checkpoint(path, "key", d); }), kBadInput);
+  EXPECT_EQ(exit_code_of([&] { load(path, "key", d); }), kBadInput);
 }

@@ -41,7 +41,7 @@ TEST(Defended, ChainGoldens) {
     const Safetensors file(golden_path("chain_" + name));
     std::vector<double> purified = tensor(file, "purified.f64");
     for (double& v : purified) v = v / 2 + 0.5;
-    const Comparison images = compare_l2(target.purified().data, purified.data(), purified.size(), kDouble ? 1e-9 : 5e-6);
+    const Comparison images = compare_l2(values_of(target.purified()).data(), purified.data(), purified.size(), kDouble ? 1e-9 : 5e-6);
     EXPECT_TRUE(images.ok) << images.message;
     const Comparison logits = against(target.logits(), file, "logits", kOutError);
     EXPECT_TRUE(logits.ok) << logits.message;
@@ -66,8 +66,9 @@ TEST(Defended, FullGradientIsTheDerivative) {
     double best = 1e300;
     for (double h : {1e-4, 1e-5, 1e-6}) {
       auto loss = [&](double s) {
-        Buffer moved(2, 3, 8, 8);
-        for (size_t i = 0; i < moved.size(); ++i) moved.data()[i] = static_cast<real>(b.x.data()[i] + s * gradient[i] / length);
+        std::vector<real> values = values_of(b.x);
+        for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<real>(values[i] + s * gradient[i] / length);
+        const Buffer moved = buffer_of(values, 2, 3, 8, 8);
         target.forward(moved.view(), &b.noise);
         return sum(target.losses(b.labels.data()));
       };
@@ -83,7 +84,7 @@ TEST(Defended, FullGradientIsTheDerivative) {
   // backward_logits with the cotangent of the loss is the same pass.
   Buffer cotangent(2, 10, 1, 1);
   keeping.forward(again.x.view(), &again.noise);
-  cross_entropy_backward(keeping.logits(), again.labels.data(), 1, cotangent.view());
+  cross_entropy_backward(keeping.logits(), DeviceLabels(again.labels.data(), 2, keeping.logits().device).data(), 1, cotangent.view());
   keeping.backward_logits(cotangent.view(), dx.view());
   EXPECT_TRUE(compare_bits(values_of(dx.view()), gradient).ok);
 }
@@ -117,7 +118,8 @@ TEST(Defended, Predictions) {
   Net net = linear_net(2, {{0, 0, 0}, {1, 0, 0}, {1, 0, 0}}, {0.5, 0, 0});
   Defended target(nullptr, net, {}, Backward::Full, 3, true);
   Buffer x(3, 3, 2, 2);
-  for (int n = 0; n < 3; ++n) std::fill_n(x.view().image(n), 12, real(n == 0 ? 0.25 : n == 1 ? 0.75 : std::numeric_limits<double>::quiet_NaN()));
+  for (int n = 0; n < 3; ++n)
+    store(std::vector<double>(12, n == 0 ? 0.25 : n == 1 ? 0.75 : std::numeric_limits<double>::quiet_NaN()), x.view().images(n, 1));
   target.forward(x.view(), nullptr);
   EXPECT_EQ(target.predictions(), (std::vector<int>{0, 1, -1}));
 }

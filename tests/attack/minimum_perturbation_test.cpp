@@ -23,8 +23,10 @@ struct Bench {
 // Image n has margin margins[n] at the class 0: channel 0 raised, channel 1 lowered around grey.
 Buffer with_margins(const std::vector<double>& margins) {
   Buffer x(static_cast<int>(margins.size()), 3, 2, 2);
-  for (size_t n = 0; n < margins.size(); ++n)
-    for (int i = 0; i < 12; ++i) x.view().image(static_cast<int>(n))[i] = static_cast<real>(0.5 + (i < 4 ? 1 : i < 8 ? -1 : 0) * (margins[n] - 0.1) / 4);
+  std::vector<double> values;
+  for (double margin : margins)
+    for (int i = 0; i < 12; ++i) values.push_back(0.5 + (i < 4 ? 1 : i < 8 ? -1 : 0) * (margin - 0.1) / 4);
+  store(values, x.view());
   return x;
 }
 
@@ -78,16 +80,16 @@ TEST(MinimumPerturbation, NotMonotone) {
   const Model model = builder.finish(builder.linear("head", h, {.in = 2, .out = 2}));
   Net net(model, std::make_shared<Params>(model));
   net.params().fill_zero();
-  param_view(net, "hidden.weight").data[0] = param_view(net, "hidden.weight").data[3] = 1;
-  param_view(net, "hidden.bias").data[0] = real(-0.55);
-  param_view(net, "hidden.bias").data[1] = real(-0.62);
-  param_view(net, "head.weight").data[2] = 1;
-  param_view(net, "head.weight").data[3] = -3;
-  param_view(net, "head.bias").data[1] = real(-0.01);
+  set_value(param_view(net, "hidden.weight"), 0, 1);
+  set_value(param_view(net, "hidden.weight"), 3, 1);
+  set_value(param_view(net, "hidden.bias"), 0, -0.55);
+  set_value(param_view(net, "hidden.bias"), 1, -0.62);
+  set_value(param_view(net, "head.weight"), 2, 1);
+  set_value(param_view(net, "head.weight"), 3, -3);
+  set_value(param_view(net, "head.bias"), 1, -0.01);
   Defended target(nullptr, net, {}, Backward::Full, 1, true);
-  Buffer x(1, 3, 2, 2);
-  std::fill_n(x.data(), 12, real(0.5));
-  std::fill_n(x.data(), 4, real(0.552));
+  const Buffer x = filled(1, 3, 2, 2, 0.5);
+  for (size_t i = 0; i < 4; ++i) set_value(x.view(), i, 0.552);
   PgdOptions o = pgd_options(1, false);
   o.relative_step = 1;   // one step to m0 = 0.552 + eps
   const NoiseStream stream = native_stream();

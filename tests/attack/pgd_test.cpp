@@ -49,10 +49,11 @@ void check_golden(const std::string& name, Defended& target, NoiseSource* noise)
       double largest = 0;
       for (size_t i = 0; i < size; ++i) largest = std::max(largest, std::fabs(grads[k * size + i]));
       size_t checked = 0, bad = 0;
+      const std::vector<real> adversarial = values_of(r.adversarial);
       for (size_t i = 0; i < size; ++i) {
         if (std::fabs(grads[k * size + i]) < 1e-3 * largest) continue;
         ++checked;
-        bad += !(std::fabs(r.adversarial.data()[i] - expected[i]) <= 2e-7);
+        bad += !(std::fabs(adversarial[i] - expected[i]) <= 2e-7);
       }
       EXPECT_GT(checked, size * 9 / 10);
       EXPECT_EQ(bad, 0u) << name << " step " << k;
@@ -116,10 +117,11 @@ TEST(Pgd, ClosedFormOnALinearModel) {
   for (int steps : {1, 7, 30, 31, 40}) {
     const PgdResult r = pgd(target, x0.view(), std::vector<int>{0, 0}.data(), eps, pgd_options(steps, false), stream, 0, {0, 1}, no_noise);
     std::vector<double> expected;
+    const std::vector<real> from = values_of(x0);
     for (int n = 0; n < 2; ++n)
       for (size_t i = 0; i < 48; ++i) {
         const int sign = i / 16 == 0 ? -1 : i / 16 == 1 ? 1 : 0;   // away from class 0: down in channel 0, up in channel 1
-        expected.push_back(std::clamp(x0.view().image(n)[i] + sign * std::min(steps * eps[n] / 30, eps[n]), 0.0, 1.0));
+        expected.push_back(std::clamp(from[48 * n + i] + sign * std::min(steps * eps[n] / 30, eps[n]), 0.0, 1.0));
       }
     const Comparison same = compare(values_of(r.adversarial.view()), expected, kDouble ? 1e-14 : 5e-6);  // up to 40 roundings
     EXPECT_TRUE(same.ok) << steps << ": " << same.message;
@@ -142,8 +144,9 @@ TEST(Pgd, ClosedFormInL2) {
     o.steps = steps;
     const PgdResult r = pgd(target, x0.view(), std::vector<int>{0}.data(), {0.5}, o, stream, 0, {0}, no_noise);
     std::vector<double> expected;
+    const std::vector<real> from = values_of(x0);
     const double length = std::sqrt(16 * (4.0 + 9.0)), way = std::min(steps * 0.125, 0.5);
-    for (size_t i = 0; i < 48; ++i) expected.push_back(x0.data()[i] + way * (i / 16 == 0 ? -2 : i / 16 == 1 ? 3 : 0) / length);
+    for (size_t i = 0; i < 48; ++i) expected.push_back(from[i] + way * (i / 16 == 0 ? -2 : i / 16 == 1 ? 3 : 0) / length);
     const Comparison same = compare(values_of(r.adversarial.view()), expected, kDouble ? 1e-13 : 2e-6);
     EXPECT_TRUE(same.ok) << steps << ": " << same.message;
   }
@@ -157,7 +160,7 @@ TEST(Pgd, AbsoluteStep) {
   PgdOptions o = pgd_options(1, false);
   o.absolute_step = 0.0625;
   const PgdResult r = pgd(target, x0.view(), std::vector<int>{0}.data(), {0.25}, o, native_stream(), 0, {0}, no_noise);
-  for (size_t i = 0; i < 12; ++i) EXPECT_NEAR(x0.data()[i] - r.adversarial.data()[i], 0.0625, 1e-7);
+  for (size_t i = 0; i < 12; ++i) EXPECT_NEAR(value_at(x0.view(), i) - value_at(r.adversarial.view(), i), 0.0625, 1e-7);
 }
 
 TEST(Pgd, ImagesOutsideTheUnitIntervalAreRefused) {
@@ -165,7 +168,7 @@ TEST(Pgd, ImagesOutsideTheUnitIntervalAreRefused) {
   Defended target(nullptr, net, {}, Backward::Full, 1, true);
   for (double bad : {-1e-3, 1.001, std::numeric_limits<double>::quiet_NaN()}) {
     Buffer x0 = pictures("bounds", 1, 2);
-    x0.data()[5] = static_cast<real>(bad);
+    set_value(x0.view(), 5, bad);
     try {
       pgd(target, x0.view(), std::vector<int>{0}.data(), {0.1}, pgd_options(1), native_stream(), 0, {0}, no_noise);
       ADD_FAILURE() << bad << " was accepted";
@@ -181,12 +184,11 @@ TEST(Pgd, BatchDoesNotMoveABit) {
   Chained c;
   KeyedNoise noise(c.stream, 3, c.ids);
   const PgdResult all = pgd(*c.target, c.x.view(), c.labels.data(), {0.03, 0.06, 0.02}, pgd_options(4), c.stream, 3, c.ids, always(noise));
-  const size_t size = c.x.view().image_size();
   for (int k = 0; k < 3; ++k) {
     const std::vector<int64_t> id = {c.ids[k]};
     KeyedNoise own(c.stream, 3, id);
     const PgdResult one = pgd(*c.target, c.x.view().images(k, 1), &c.labels[k], {std::vector<double>{0.03, 0.06, 0.02}[k]}, pgd_options(4), c.stream, 3, id, always(own));
-    EXPECT_TRUE(compare_bits(one.adversarial.data(), all.adversarial.data() + k * size, size).ok) << k;
+    EXPECT_TRUE(compare_bits(values_of(one.adversarial), values_of(all.adversarial.view().images(k, 1))).ok) << k;
     EXPECT_EQ(one.images[0].loss_last, all.images[k].loss_last) << k;
     EXPECT_EQ(one.images[0].grad_zero, all.images[k].grad_zero) << k;
   }
@@ -195,7 +197,7 @@ TEST(Pgd, BatchDoesNotMoveABit) {
 // A loss or gradient that is not finite: the image stays where it was and says so.
 TEST(Pgd, NotFiniteIsNeverQuiet) {
   Net net = linear_net(2, {{1, 1, 1}, {-1, -1, -1}}, {0, 0});
-  param_view(net, "head.bias").data[1] = std::numeric_limits<real>::quiet_NaN();
+  set_value(param_view(net, "head.bias"), 1, std::numeric_limits<double>::quiet_NaN());
   Defended target(nullptr, net, {}, Backward::Full, 1, true);
   const Buffer x0 = pictures("nan", 1, 2);
   PgdResult r = pgd(target, x0.view(), std::vector<int>{0}.data(), {0.1}, pgd_options(3, false), native_stream(), 0, {0}, no_noise);
@@ -206,8 +208,7 @@ TEST(Pgd, NotFiniteIsNeverQuiet) {
   const double huge = kDouble ? 1e200 : 1e30;
   Net steep = linear_net(2, {{huge, huge, huge}, {-huge, -huge, -huge}}, {0, 0}, huge);
   Defended cliff(nullptr, steep, {}, Backward::Full, 1, true);
-  Buffer black(1, 3, 2, 2);
-  std::fill_n(black.data(), 12, real(0));
+  const Buffer black = filled(1, 3, 2, 2, 0);
   r = pgd(cliff, black.view(), std::vector<int>{0}.data(), {0.1}, pgd_options(1, false), native_stream(), 0, {0}, no_noise);
   EXPECT_TRUE(std::isfinite(r.images[0].loss_start));
   EXPECT_TRUE(r.images[0].not_finite);
@@ -250,5 +251,5 @@ TEST(Pgd, BestIterate) {
   o = pgd_options(1, false);
   o.best_iterate = true;
   const PgdResult up = pgd(target, x0.view(), std::vector<int>{0}.data(), {0.1}, o, c.stream, 0, {0}, no_noise);
-  EXPECT_LT(up.adversarial.data()[0], x0.data()[0]);
+  EXPECT_LT(value_at(up.adversarial.view(), 0), value_at(x0.view(), 0));
 }

@@ -32,8 +32,7 @@ TEST(PgdStart, BelongsToSeedAndImage) {
   for (Norm norm : {Norm::Linf, Norm::L2}) {
     PgdOptions o;
     o.norm = norm;
-    Buffer x0(3, 3, 4, 4);
-    std::fill_n(x0.data(), x0.size(), real(0.5));
+    const Buffer x0 = filled(3, 3, 4, 4, 0.5);
     const std::vector<real> a = values_of(start(b.target, x0, 0.1, o, b.stream, 7, {4, 9, 2}).adversarial.view()),
                             turned = values_of(start(b.target, x0, 0.1, o, b.stream, 7, {9, 2, 4}).adversarial.view()),
                             other = values_of(start(b.target, x0, 0.1, o, b.stream, 8, {4, 9, 2}).adversarial.view());
@@ -56,14 +55,14 @@ TEST(PgdStart, LiesInTheBallAndInTheUnitInterval) {
   const PgdResult l2 = start(b.target, x0, 2, o, b.stream, 1, ids);
   size_t at_bound = 0;
   double largest = 0;
+  const std::vector<real> from = values_of(x0), first = values_of(linf.adversarial), second = values_of(l2.adversarial);
   for (int n = 0; n < 8; ++n) {
     double square = 0;
-    for (size_t i = 0; i < 48; ++i) {
-      const double d = linf.adversarial.view().image(n)[i] - x0.view().image(n)[i], e = l2.adversarial.view().image(n)[i] - x0.view().image(n)[i];
+    for (size_t i = 48 * n; i < 48u * (n + 1); ++i) {
+      const double d = first[i] - from[i], e = second[i] - from[i];
       largest = std::max(largest, std::fabs(d));
       square += e * e;
-      for (const PgdResult* r : {&linf, &l2}) {
-        const real v = r->adversarial.view().image(n)[i];
+      for (const real v : {first[i], second[i]}) {
         EXPECT_TRUE(v >= 0 && v <= 1);
         at_bound += v == 0 || v == 1;
       }
@@ -87,12 +86,13 @@ TEST(PgdStart, RoundsAsFoolbox) {
   std::vector<float> offset(3072);
   TorchCpuGenerator(seed_hash(2, 17, kFirstStart)).rand_scaled(offset.data(), offset.size(), -kEps, kEps);
   std::vector<real> expected(3072);
-  for (size_t i = 0; i < 3072; ++i) expected[i] = std::clamp<real>(x0.data()[i] + offset[i], 0, 1);
+  const std::vector<real> from = values_of(x0);
+  for (size_t i = 0; i < 3072; ++i) expected[i] = std::clamp<real>(from[i] + offset[i], 0, 1);
   const Comparison same = compare_bits(values_of(r.adversarial.view()), expected);
   EXPECT_TRUE(same.ok) << same.message;
   // Control: one rounding (a fused multiply-add) gives other bits.
   TorchCpuGenerator(seed_hash(2, 17, kFirstStart)).uniform(offset.data(), offset.size(), static_cast<float>(-kEps), static_cast<float>(kEps));
-  for (size_t i = 0; i < 3072; ++i) expected[i] = std::clamp<real>(x0.data()[i] + offset[i], 0, 1);
+  for (size_t i = 0; i < 3072; ++i) expected[i] = std::clamp<real>(from[i] + offset[i], 0, 1);
   EXPECT_FALSE(compare_bits(values_of(r.adversarial.view()), expected).ok);
 }
 
@@ -102,8 +102,7 @@ TEST(PgdStart, L2IsUniformInTheBall) {
   Net net = linear_net(2, {{1, 1, 1}, {-1, -1, -1}}, {0, 0});
   Defended target(nullptr, net, {}, Backward::Full, 400, true);
   const NoiseStream stream = native_stream();
-  Buffer x0(400, 3, 2, 2);
-  std::fill_n(x0.data(), x0.size(), real(0.5));
+  const Buffer x0 = filled(400, 3, 2, 2, 0.5);
   std::vector<int64_t> ids(400);
   for (int i = 0; i < 400; ++i) ids[i] = i;
   PgdOptions o;
@@ -112,10 +111,11 @@ TEST(PgdStart, L2IsUniformInTheBall) {
   constexpr int kCount = 4000;
   for (int seed = 0; seed < 10; ++seed) {
     const PgdResult r = start(target, x0, 0.25, o, stream, seed, ids);
+    const std::vector<real> adversarial = values_of(r.adversarial);
     for (int n = 0; n < 400; ++n) {
       double radius = 0;
       for (int i = 0; i < 12; ++i) {
-        const double d = r.adversarial.view().image(n)[i] - 0.5;
+        const double d = adversarial[12 * n + i] - 0.5;
         radius += d * d;
         direction[i] += d / 0.25 / kCount;
       }
@@ -134,14 +134,14 @@ TEST(PgdRestarts, KeepTheFirstSuccess) {
   Net net = linear_net(2, {{1, 1, 1}, {-1, -1, -1}}, {-1.545, 1.545});  // class 0 where the mean sum exceeds 1.545: just above x0
   Defended target(nullptr, net, {}, Backward::Full, 40, true);
   const NoiseStream stream = native_stream();
-  Buffer x0(40, 3, 2, 2);
-  std::fill_n(x0.data(), x0.size(), real(0.5));
+  const Buffer x0 = filled(40, 3, 2, 2, 0.5);
   std::vector<int64_t> ids(40);
   for (int i = 0; i < 40; ++i) ids[i] = i;
   PgdOptions o = pgd_options(0);
   o.restarts = 3;
   const std::vector<int> labels(40, 1);  // success: class 0
   const PgdResult r = pgd(target, x0.view(), labels.data(), std::vector<double>(40, 0.1), o, stream, 5, ids, no_noise);
+  const std::vector<real> adversarial = values_of(r.adversarial);
   int wins[4] = {};
   for (int n = 0; n < 40; ++n) {
     std::vector<float> u(12), kept;
@@ -154,7 +154,7 @@ TEST(PgdRestarts, KeepTheFirstSuccess) {
       kept = u;
     }
     ++wins[winner];
-    for (int i = 0; i < 12; ++i) EXPECT_NEAR(r.adversarial.view().image(n)[i], 0.5 + 0.2 * kept[i] - 0.1, 1e-6) << n;
+    for (int i = 0; i < 12; ++i) EXPECT_NEAR(adversarial[12 * n + i], 0.5 + 0.2 * kept[i] - 0.1, 1e-6) << n;
   }
   for (int w : wins) EXPECT_GT(w, 0) << "a case that does not occur";
 }
@@ -174,7 +174,7 @@ TEST(PgdRestarts, AreIndependentOfTheBatch) {
   const PgdResult all = pgd(target, x0.view(), labels.data(), eps, o, stream, 0, ids, no_noise);
   for (int k = 0; k < 4; ++k) {
     const PgdResult one = pgd(target, x0.view().images(k, 1), &labels[k], eps, o, stream, 0, {ids[k]}, no_noise);
-    EXPECT_TRUE(compare_bits(one.adversarial.data(), all.adversarial.view().image(k), 192).ok) << k;
+    EXPECT_TRUE(compare_bits(values_of(one.adversarial), values_of(all.adversarial.view().images(k, 1))).ok) << k;
     EXPECT_EQ(one.images[0].adversarial_on_path, all.images[k].adversarial_on_path) << k;
   }
 }

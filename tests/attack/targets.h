@@ -30,10 +30,10 @@ inline Net linear_net(int side, const std::vector<std::vector<double>>& w, const
   const Model model = linear_model(side, static_cast<int>(w.size()));
   Net net(model, std::make_shared<Params>(model));
   net.params().fill_zero();
-  for (int c = 0; c < 3; ++c) param_view(net, "mix.weight").data[c * 3 + c] = static_cast<real>(gain);
+  for (int c = 0; c < 3; ++c) set_value(param_view(net, "mix.weight"), c * 3 + c, gain);
   for (size_t o = 0; o < w.size(); ++o) {
-    for (int c = 0; c < 3; ++c) param_view(net, "head.weight").data[o * 3 + c] = static_cast<real>(w[o][c]);
-    param_view(net, "head.bias").data[o] = static_cast<real>(b[o]);
+    for (int c = 0; c < 3; ++c) set_value(param_view(net, "head.weight"), o * 3 + c, w[o][c]);
+    set_value(param_view(net, "head.bias"), o, b[o]);
   }
   return net;
 }
@@ -43,7 +43,7 @@ inline NoiseSource* no_noise(int) { return nullptr; }
 
 inline Buffer buffer_of(const std::vector<real>& values, int n, int c, int h, int w) {
   Buffer b(n, c, h, w);
-  std::copy(values.begin(), values.end(), b.data());
+  store(values, b.view());
   return b;
 }
 
@@ -52,7 +52,7 @@ inline Buffer pictures(const std::string& name, int n, int side, double low = 0,
   Buffer b(n, 3, side, side);
   for (int k = 0; k < n; ++k) {
     const auto v = direction(name + " " + std::to_string(k), b.view().image_size(), (low + high) / 2, (high - low) / 2);
-    for (size_t i = 0; i < v.size(); ++i) b.view().image(k)[i] = static_cast<real>(v[i]);
+    store(v, b.view().images(k, 1));
   }
   return b;
 }

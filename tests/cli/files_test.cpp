@@ -250,6 +250,55 @@ TEST(CliFiles, ConvertCleansKeysAndKeepsTypes) {
   EXPECT_NE(expect_success({"inspect", folder / "c.pt"}).out.find("state_dict.module.a.weight"), std::string::npos);
 }
 
+// A moving average stored as a list: entry i is the i-th parameter. The values are those of parameter gradients (any will do).
+TEST(CliFiles, ConvertNamesAveragedWeights) {
+  const ScratchFolder folder;
+  const std::string arch = "ddpmpp:nf=16,mult=1-2,blocks=2,attn=8,size=16", list = folder / "list.safetensors", out = folder / "out.safetensors";
+  expect_success({"vjp", "--arch", arch, "--weights", "formula", "--input", golden("ddpmpp_small") + ":input.x", "--t", "3,867",
+                  "--cotangent", golden("ddpmpp_small") + ":cotangent", "--output", folder / "dx.npy", "--dparams", folder / "g.safetensors"});
+  const Safetensors file(folder / "g.safetensors");
+  // The order of registration: by module, its layers as the original class makes them, weight before bias. The file has its own order.
+  const auto place = [](const std::string& name) {
+    const std::vector<std::string> layers = {"GroupNorm_0", "Conv_0", "Dense_0", "GroupNorm_1", "Conv_1", "Conv_2", "NIN_0", "NIN_1", "NIN_2", "NIN_3"};
+    int layer = 0;
+    for (size_t i = 0; i < layers.size(); ++i) if (name.find("." + layers[i] + ".") != std::string::npos) layer = static_cast<int>(i);
+    const std::string last = name.substr(name.rfind('.') + 1);
+    return std::tuple(std::stoi(name.substr(std::string("all_modules.").size())), layer, last == "bias" || last == "b");
+  };
+  std::vector<TensorInfo> ordered(file.tensors().begin(), file.tensors().end());
+  std::sort(ordered.begin(), ordered.end(), [&](const TensorInfo& a, const TensorInfo& b) { return place(a.name) < place(b.name); });
+  std::vector<TensorOut> tensors;
+  for (const TensorInfo& t : ordered)
+    tensors.push_back({"ema.shadow_params." + std::to_string(tensors.size()), t.dtype, t.shape, file.data(t)});
+  write_safetensors(list, tensors, {});
+  expect_success({"convert", list, out, "--arch", arch, "-q"});
+  for (const TensorInfo& t : file.tensors()) EXPECT_EQ(tensor_values(out, t.name), tensor_values(folder / "g.safetensors", t.name)) << t.name;
+  tensors.pop_back();
+  write_safetensors(list, tensors, {});
+  expect_failure({"convert", list, folder / "short.safetensors", "--arch", arch, "-q"}, 65, "missing all_modules.22.bias");
+  expect_failure({"convert", list, folder / "other.safetensors", "--arch", "ddpmpp:nf=8,mult=1,blocks=1,size=16", "-q"}, 65, "has shape");
+}
+
+TEST(CliFiles, PresetsSetTheirFlags) {
+  const ScratchFolder folder;
+  const std::vector<std::string> base = {"purify", "-p", "formula", "--purifier-arch", kDdpm, "--input", golden("chain_inputs") + ":x", "--output"};
+  auto said = [&](const std::string& name, std::initializer_list<std::string> more) {
+    std::vector<std::string> args = base;
+    args.push_back(folder / name);
+    args.insert(args.end(), more);
+    const ProgramRun run = run_program(args);
+    EXPECT_EQ(run.code, 0) << run.err;
+    return run.err;
+  };
+  EXPECT_NE(said("a.npy", {"--t", "2", "--preset", "cifar10-reverse"}).find("t* 2, forward none"), std::string::npos);  // in any order
+  EXPECT_NE(said("b.npy", {"--preset", "imagenet-dpm20", "--image-size", "16", "--sampler", "dpmsolver:steps=3"}).find("3 network calls from t = 100/1000"),
+            std::string::npos);
+  EXPECT_NE(said("c.npy", {"--preset", "cifar10-scoresde-vp", "--t", "2"}).find("labels 999 t"), std::string::npos);
+  std::vector<std::string> wrong = base;
+  wrong.insert(wrong.end(), {folder / "d.npy", "--preset", "imagenet"});
+  expect_failure(wrong, 2, "unknown preset", "imagenet-guided");
+}
+
 TEST(CliFiles, ConvertRefuses) {
   const ScratchFolder folder;
   spit(folder / "c.pt", small_checkpoint());

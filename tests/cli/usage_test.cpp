@@ -58,8 +58,8 @@ TEST(CliUsage, ScalarsAndDevices) {
   expect_failure(forward_with({"--precision", "tf32"}), 2, "not built");
   expect_failure(forward_with({"--device", "cuda"}), 69, "built without CUDA");
   expect_failure(forward_with({"--device", "cuda:1"}), 69, "built without CUDA");
-  expect_failure(forward_with({"--device", "emulated"}), 69, "built without CUDA");
-  expect_failure(forward_with({"--device", "tpu"}), 2, "unknown value 'tpu'");
+  expect_failure(forward_with({"--device", "tpu"}), 2, "unknown device 'tpu'");
+  expect_failure(forward_with({}), 2, "unknown device 'tpu'", "", {"PURESCOPE_DEVICE=tpu"});
   expect_failure({"compare", "f32", "cuda", "--arch", kWrn}, 69, "built without CUDA");
   expect_failure({"compare", "f32", "fast", "--arch", kWrn}, 2, "not built");
 }

@@ -14,7 +14,9 @@ inline void check_parity(Device device, const OpCase& c) {
   SCOPED_TRACE(c.name);
   const Data d = make_data(c, c.batch);
   const Result there = run_on(device, c, d, {.dparam = 0.5}), here = run(c, d, {.dparam = 0.5});
-  for_each_array(c, there, here, [&](const std::string& name, const Reals& a, const Reals& b) { expect_close(name, a, b, parity_tolerance(c)); });
+  for_each_array(c, there, here, [&](const std::string& name, const Reals& a, const Reals& b) {
+    expect_close(name, a, b, parity_tolerance(c));
+  });
 }
 
 // Outputs do not depend on what was there; any subset of the gradients has the same bits; inputs that only missing gradients need may be
@@ -24,7 +26,9 @@ inline void check_device_contract(Device device, const OpCase& c) {
   const Data d = make_data(c, c.batch);
   const Result all = run_on(device, c, d);
   const auto same = [&](const std::string& what, const Result& r) {
-    for_each_array(c, r, all, [&](const std::string& name, const Reals& a, const Reals& b) { expect_same_bits(what + ": " + name, a, b); });
+    for_each_array(c, r, all, [&](const std::string& name, const Reals& a, const Reals& b) {
+      expect_same_bits(what + ": " + name, a, b);
+    });
   };
   same("outputs full of sevens", run_on(device, c, d, {.fill = 7}));
   if (!c.backward) return;
@@ -39,9 +43,12 @@ inline void check_device_batch_invariance(Device device, const OpCase& c) {
   const Result all = run_on(device, c, d);
   for (int k = 0; k < c.batch; ++k) {
     const Result one = run_on(device, c, image_of(d, k));
-    const auto part = [&](const Reals& v) { return Reals(v.begin() + k * (v.size() / c.batch), v.begin() + (k + 1) * (v.size() / c.batch)); };
+    const auto part = [&](const Reals& v) {
+      return Reals(v.begin() + k * (v.size() / c.batch), v.begin() + (k + 1) * (v.size() / c.batch));
+    };
     expect_same_bits("out of image " + std::to_string(k), one.out, part(all.out));
-    for (size_t i = 0; i < one.din.size(); ++i) expect_same_bits("gradient of image " + std::to_string(k), one.din[i], part(all.din[i]));
+    for (size_t i = 0; i < one.din.size(); ++i)
+      expect_same_bits("gradient of image " + std::to_string(k), one.din[i], part(all.din[i]));
   }
 }
 
@@ -54,13 +61,17 @@ inline void check_order_invariance(const OpCase& c) {
     emulator::set_order(order);
     const Result r = run_on(Device::Emulated, c, d);
     emulator::set_order({});
-    for_each_array(c, r, forward, [&](const std::string& name, const Reals& a, const Reals& b) { expect_same_bits("another order: " + name, a, b); });
+    for_each_array(c, r, forward, [&](const std::string& name, const Reals& a, const Reals& b) {
+      expect_same_bits("another order: " + name, a, b);
+    });
   }
   const int threads = thread_count();
   set_thread_count(threads == 1 ? 3 : 1);
   const Result r = run_on(Device::Emulated, c, d);
   set_thread_count(threads);
-  for_each_array(c, r, forward, [&](const std::string& name, const Reals& a, const Reals& b) { expect_same_bits("other threads: " + name, a, b); });
+  for_each_array(c, r, forward, [&](const std::string& name, const Reals& a, const Reals& b) {
+    expect_same_bits("other threads: " + name, a, b);
+  });
 }
 
 }  // namespace purescope

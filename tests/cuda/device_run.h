@@ -29,7 +29,8 @@ class OnDevice {
   }
   OnDevice(Device device, const Array& a, int batch, const Reals& values)
       : OnDevice(device, View{nullptr, a.images(batch), a.c, a.h, a.w}, values) {}
-  OnDevice(Device device, const Array& a, int batch, double fill) : OnDevice(device, a, batch, Reals(a.size(batch), static_cast<real>(fill))) {}
+  OnDevice(Device device, const Array& a, int batch, double fill)
+      : OnDevice(device, a, batch, Reals(a.size(batch), static_cast<real>(fill))) {}
   OnDevice(OnDevice&& other) noexcept : shape_(other.shape_), count_(other.count_) { other.shape_.data = nullptr; }
   OnDevice(const OnDevice&) = delete;
   OnDevice& operator=(const OnDevice&) = delete;
@@ -42,7 +43,8 @@ class OnDevice {
     Reals all(count_ + 2 * kZone);
     device_copy(Device::Cpu, all.data(), shape_.device, shape_.data - kZone, all.size() * sizeof(real));
     for (size_t i = 0; i < kZone; ++i)
-      EXPECT_TRUE(std::isnan(all[i]) && std::isnan(all[count_ + kZone + i])) << "wrote outside an array, " << i << " from its edge";
+      EXPECT_TRUE(std::isnan(all[i]) && std::isnan(all[count_ + kZone + i]))
+          << "wrote outside an array, " << i << " from its edge";
     return Reals(all.begin() + kZone, all.end() - kZone);
   }
 
@@ -60,7 +62,8 @@ inline Result run_on(Device device, const OpCase& c, const Data& d, const RunOpt
   for (size_t i = 0; i < c.state.size(); ++i) state.emplace_back(device, c.state[i], d.batch, d.state[i]);
   for (const Array& a : c.in) din.emplace_back(device, a, d.batch, options.fill);
   for (const Array& a : c.param) dparam.emplace_back(device, a, d.batch, options.dparam);
-  const OnDevice out(device, c.out, d.batch, options.fill), saved(device, c.saved, d.batch, options.fill), dout(device, c.out, d.batch, d.dout);
+  const OnDevice out(device, c.out, d.batch, options.fill), saved(device, c.saved, d.batch, options.fill),
+      dout(device, c.out, d.batch, d.dout);
   Views v;
   v.first_image = d.first_image;
   for (const OnDevice& a : in) v.in.push_back(a.view());
@@ -84,7 +87,8 @@ inline Result run_on(Device device, const OpCase& c, const Data& d, const RunOpt
     for (size_t i = 0; i < dparam.size(); ++i) r.dparam.push_back(wanted(din.size() + i) ? dparam[i].values() : Reals{});
   }
   for (size_t i = 0; i < in.size(); ++i) EXPECT_EQ(in[i].values(), d.in[i]) << c.name << ": changed its input " << c.in[i].name;
-  for (size_t i = 0; i < param.size(); ++i) EXPECT_EQ(param[i].values(), d.param[i]) << c.name << ": changed its parameter " << c.param[i].name;
+  for (size_t i = 0; i < param.size(); ++i)
+    EXPECT_EQ(param[i].values(), d.param[i]) << c.name << ": changed its parameter " << c.param[i].name;
   return r;
 }
 
@@ -116,7 +120,8 @@ inline void expect_close(const std::string& what, const Reals& actual, const Rea
 }
 
 inline void expect_same_bits(const std::string& what, const Reals& actual, const Reals& expected) {
-  EXPECT_TRUE(!actual.empty() && actual.size() == expected.size() && std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(real)) == 0)
+  EXPECT_TRUE(!actual.empty() && actual.size() == expected.size() &&
+              std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(real)) == 0)
       << what << ": not the same bits";
 }
 

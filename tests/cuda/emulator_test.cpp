@@ -89,7 +89,7 @@ __global__ void block_order_kernel(int* last) {
 }
 
 __global__ void dynamic_kernel(float* out) {
-  float* values = dynamic_shared<float>();
+  float* values = PURESCOPE_DEVICE_NS::dynamic_shared<float>();
   const int i = threadIdx.x;
   out[2 * i] = values[i];
   __syncthreads();
@@ -248,7 +248,9 @@ TEST(Emulator, ABarrierThatCannotBePassedIsReported) {
   const Memory<int> out(std::vector<int>(64, 0));
   const auto contains = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
   const std::string early = message_of([&] { PURESCOPE_LAUNCH(leaves_early_kernel, 1, 64, 0)(out.data()); });
-  EXPECT_TRUE(contains(early, "leaves_early_kernel block (0,0,0)") && contains(early, "emulator_test.cpp") && contains(early, "1 of 64 have ended")) << early;
+  EXPECT_TRUE(contains(early, "leaves_early_kernel block (0,0,0)") && contains(early, "emulator_test.cpp") &&
+              contains(early, "1 of 64 have ended"))
+      << early;
   const std::string two = message_of([&] { PURESCOPE_LAUNCH(two_barriers_kernel, 1, 64, 0)(out.data()); });
   EXPECT_TRUE(contains(two, "two different barriers")) << two;
   const std::string warp = message_of([&] { PURESCOPE_LAUNCH(split_warp_kernel, 1, 64, 0)(out.data()); });
@@ -308,7 +310,8 @@ TEST(EmulatorDeathTest, AnIndexOutOfBoundsIsCaughtUnderTheAddressSanitizer) {
   PURESCOPE_LAUNCH(out_of_bounds_kernel, 1, 100, 0)(a.data(), 0);  // negative control: inside
   EXPECT_EQ(a.values(), std::vector<float>(100, 1));
 #ifdef __SANITIZE_ADDRESS__
-  EXPECT_DEATH(PURESCOPE_LAUNCH(out_of_bounds_kernel, 1, 1, 0)(a.data(), 100), "out_of_bounds_kernel");
+  const auto one_too_far = [&] { PURESCOPE_LAUNCH(out_of_bounds_kernel, 1, 1, 0)(a.data(), 100); };
+  EXPECT_DEATH(one_too_far(), "out_of_bounds_kernel");
 #else
   GTEST_SKIP() << "one value past the end is found by the address sanitizer only";
 #endif

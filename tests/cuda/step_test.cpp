@@ -74,15 +74,24 @@ TEST(ReverseStepTwin, AgreesWithTheCpu) {
     for (const Sized& z : kShapes)
       for (const bool clip : {false, true})
         for (const bool straight : {false, true}) {
-          const ReverseStep s{.label = 7, .to_x0 = 1.25, .from_eps = 0.7, .p = 0.4, .q = 0.55, .r = 0.2, .s = 0.3, .clip = clip, .straight_through = straight};
-          Reals x = random_reals(1, z.count(), -2, 2), eps = random_reals(2, z.count(), -2, 2), noise = random_reals(3, z.count(), -2, 2),
-                dy = random_reals(4, z.count(), -1, 1), y(z.count()), dx(z.count()), deps(z.count());
+          const ReverseStep s{.label = 7,
+                              .to_x0 = 1.25,
+                              .from_eps = 0.7,
+                              .p = 0.4,
+                              .q = 0.55,
+                              .r = 0.2,
+                              .s = 0.3,
+                              .clip = clip,
+                              .straight_through = straight};
+          Reals x = random_reals(1, z.count(), -2, 2), eps = random_reals(2, z.count(), -2, 2),
+                noise = random_reals(3, z.count(), -2, 2), dy = random_reals(4, z.count(), -1, 1), y(z.count()),
+                dx(z.count()), deps(z.count());
           reverse_step_forward(s, z.host(x), z.host(eps), z.host(noise), z.host(y));
           reverse_step_backward(s, z.host(x), z.host(eps), z.host(dy), z.host(dx), z.host(deps));
           const View v = shape(z.n, z.c, z.h, z.w);
           const Reals nothing(z.count(), 9);
-          const OnDevice a(device, v, x), b(device, v, eps), c(device, v, noise), d(device, v, dy), e(device, v, nothing), f(device, v, nothing),
-              g(device, v, nothing);
+          const OnDevice a(device, v, x), b(device, v, eps), c(device, v, noise), d(device, v, dy),
+              e(device, v, nothing), f(device, v, nothing), g(device, v, nothing);
           reverse_step_forward(s, a.view(), b.view(), c.view(), e.view());
           reverse_step_backward(s, a.view(), b.view(), d.view(), f.view(), g.view());
           expect_close("y", e.values(), y, kTolerance);
@@ -114,7 +123,8 @@ TEST(AttackStepTwin, AgreesWithTheCpuAndDoesNotDependOnTheBatch) {
   for (const Device device : test_devices())
     for (const Sized& z : kShapes)
       for (const bool linf : {true, false}) {
-        Reals x0 = random_reals(1, z.count(), 0, 1), g = random_reals(2, z.count(), -1, 1), x = random_reals(3, z.count(), 0, 1), step, eps;
+        Reals x0 = random_reals(1, z.count(), 0, 1), g = random_reals(2, z.count(), -1, 1),
+              x = random_reals(3, z.count(), 0, 1), step, eps;
         for (size_t i = 0; i < g.size(); i += 7) g[i] = 0;
         for (int k = 0; k < z.n; ++k) {
           step.push_back(static_cast<real>(0.015 + 0.01 * k));
@@ -127,7 +137,8 @@ TEST(AttackStepTwin, AgreesWithTheCpuAndDoesNotDependOnTheBatch) {
         (linf ? linf_step : l2_step)(a.view(), b.view(), c.view(), d.view(), e.view());
         expect_close(linf ? "linf" : "l2", e.values(), x, kTolerance);
         for (int k = 0; k < z.n; ++k)
-          (linf ? linf_step : l2_step)(a.view().images(k, 1), b.view().images(k, 1), c.view().images(k, 1), d.view().images(k, 1), f.view().images(k, 1));
+          (linf ? linf_step : l2_step)(a.view().images(k, 1), b.view().images(k, 1), c.view().images(k, 1),
+                                       d.view().images(k, 1), f.view().images(k, 1));
         expect_same_bits("image by image", f.values(), e.values());
       }
 }

@@ -1,6 +1,8 @@
-// Every op that a network can contain, from the table of the op tests, on the emulated card and on a real one where there is one.
+// Every op that a network can contain, from the table of the op tests, and the resampling and learned noise around a purifier, on the emulated
+// card and on a real one where there is one.
 #include "cuda/device_checks.h"
 #include "net/step.h"
+#include "ops/adm_cases.h"
 #include "ops/op_cases.h"
 
 #include <gtest/gtest.h>
@@ -27,6 +29,12 @@ std::vector<OpCase> cases_of(Op op) {
     case Op::TimeEmbedding: return time_embedding_cases();
     case Op::Normalize: return normalize_cases();
     case Op::SubsamplePad: return subsample_pad_cases();
+    case Op::ScaleShift: return scale_shift_cases();
+    case Op::AvgPool: return avg_pool_cases();
+    case Op::MaxPool: return max_pool_cases();
+    case Op::AttentionPacked: return attention_packed_cases();
+    case Op::Nin: return nin_cases();
+    case Op::Scale: return scale_cases();
   }
   return {};
 }
@@ -89,4 +97,32 @@ TEST(TwinChecks, SeeWrongTwins) {
   OpCase other = c;
   other.forward = [](const Views& v) { relu_forward(v.in[0], v.out); };
   EXPECT_TRUE(differs(other));
+}
+
+TEST(ResizeBilinearTwin, AgreesWithTheCpuAndKeepsTheContract) {
+  for (const Device device : test_devices())
+    for (const OpCase& c : resize_bilinear_cases()) {
+      if (c.big) continue;
+      check_parity(device, c);
+      check_device_contract(device, c);
+      check_device_batch_invariance(device, c);
+    }
+}
+
+TEST(LearnedNoiseTwin, AgreesWithTheCpuAlsoInPlace) {
+  const ReverseStep s{.learned = true, .log_max = -2.5, .log_min = -9.25};
+  for (const Device device : test_devices())
+    for (const int n : {1, 3}) {
+      const View shape{nullptr, n, 3, 5, 7};
+      Reals x = random_reals(1, shape.size(), -1, 1), v = random_reals(2, shape.size(), -1.2, 1.2), z = random_reals(3, shape.size(), -2, 2),
+            dy = random_reals(4, shape.size(), -1, 1), y(shape.size()), dv(shape.size());
+      auto host = [&](Reals& values) { View view = shape; view.data = values.data(); return view; };
+      const OnDevice a(device, shape, x), b(device, shape, v), c(device, shape, z), d(device, shape, dy), e(device, shape, dy);
+      learned_noise_forward(s, host(x), host(v), host(z), host(y));
+      learned_noise_forward(s, a.view(), b.view(), c.view(), a.view());
+      expect_close("y", a.values(), y, kRealIsDouble ? 1e-12 : 2e-6);
+      learned_noise_backward(s, host(v), host(z), host(dy), host(dv));
+      learned_noise_backward(s, b.view(), c.view(), d.view(), e.view());
+      expect_close("dv", e.values(), dv, kRealIsDouble ? 1e-12 : 2e-6);
+    }
 }

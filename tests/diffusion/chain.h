@@ -6,6 +6,7 @@
 
 #include "diffusion/purify.h"
 #include "golden_file.h"
+#include "ops/labels.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -14,9 +15,11 @@ inline namespace PURESCOPE_REAL_NS {
 constexpr const char* kSmallUnet = "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16";
 constexpr const char* kSmallWrn = "wrn:depth=10,widen=1,size=16";
 constexpr const char* kTinyUnet = "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4,size=8,groups=4";
+constexpr const char* kTinyAdm = "adm:ch=8,mult=1-2,blocks=1,attn=2,head=4,size=8,groups=4,learn-sigma,scale-shift,resblock-updown";
 constexpr const char* kTinyWrn = "wrn:depth=10,widen=1,size=8";
 
-inline View shaped(std::vector<real>& values, const View& like) { View v = like; v.data = values.data(); return v; }
+// Values on the host with the shape of another View.
+inline View shaped(std::vector<real>& values, const View& like) { return {values.data(), like.n, like.c, like.h, like.w}; }
 
 class Chain {
  public:
@@ -31,32 +34,35 @@ class Chain {
     const int n = static_cast<int>(labels.size());
     PURESCOPE_REQUIRE(n <= batch_);
     labels_ = labels;
-    View like = purifier_.unet().input();
-    like.n = n;
+    const ValueInfo image = purifier_.image();
+    const View like{nullptr, n, image.c, image.h, image.w};
     std::vector<real> u(x.size());
     PURESCOPE_REQUIRE(x.size() == like.size());
     for (size_t i = 0; i < x.size(); ++i) u[i] = 2 * x[i] - 1;
-    const View y = purifier_.forward(shaped(u, like), noise);
+    const View y = purifier_.forward(Mirror(shaped(u, like), like.device).view(), noise);
     purified = values_of(y);
     classifier_.set_batch(n);
     affine_forward(0.5, y, 0, {}, 0.5, classifier_.input());
     classifier_.forward();
     logits = values_of(classifier_.output());
-    std::vector<real> losses(n);
-    cross_entropy_forward(classifier_.output(), labels_.data(), {losses.data(), n, 1, 1, 1});
+    Buffer losses(n, 1, 1, 1);
+    cross_entropy_forward(classifier_.output(), DeviceLabels(labels_.data(), n, like.device).data(), losses.view());
     double loss = 0;
-    for (real v : losses) loss += v;
+    for (real v : values_of(losses)) loss += v;
     return loss;
   }
 
   // d loss / d x of the last forward().
   std::vector<real> backward() {
-    std::vector<real> copy = logits;
-    cross_entropy_backward(shaped(copy, classifier_.output_grad()), labels_.data(), 1, classifier_.output_grad());
+    const View z = classifier_.output_grad();
+    const Mirror copy(shaped(logits, z), z.device);
+    cross_entropy_backward(copy.view(), DeviceLabels(labels_.data(), z.n, z.device).data(), 1, z);
     classifier_.backward();
     std::vector<real> d = values_of(classifier_.input_grad());
     for (real& v : d) v /= 2;
-    purifier_.backward(shaped(d, classifier_.input_grad()));
+    const Mirror cotangent(shaped(d, classifier_.input_grad()), z.device);
+    purifier_.backward(cotangent.view());
+    cotangent.store();
     for (real& v : d) v *= 2;
     return d;
   }
@@ -99,9 +105,11 @@ class ClipMasks {
     const ReverseStep& s = purifier_.steps()[order_];
     const View x = purifier_.trail().x(order_++), eps = purifier_.unet().output();
     if (!s.clip) return;
-    for (size_t i = 0; i < x.size(); ++i)
-      inside.push_back(std::abs(static_cast<real>(s.to_x0) * x.data[i] - static_cast<real>(s.from_eps) * eps.data[i]) <=
-                       1);
+    const std::vector<real> u = values_of(x), e = values_of(eps);
+    const size_t size = x.image_size(), stride = eps.image_size();  // eps may have variance channels behind
+    for (int n = 0; n < x.n; ++n)
+      for (size_t i = 0; i < size; ++i)
+        inside.push_back(std::abs(static_cast<real>(s.to_x0) * u[n * size + i] - static_cast<real>(s.from_eps) * e[n * stride + i]) <= 1);
   }
   Purifier& purifier_;
   int order_ = 0;

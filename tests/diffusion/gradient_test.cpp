@@ -9,13 +9,13 @@ using namespace purescope;
 namespace {
 
 struct Bench {
-  Bench(const PurifyOptions& options)
-      : unet(formula_net(kTinyUnet)),
-        classifier(formula_net(kTinyWrn)),
+  Bench(const PurifyOptions& options, const std::string& arch)
+      : unet(formula_net(arch)),
+        classifier(formula_net(options.image_size ? "wrn:depth=10,widen=1,size=" + std::to_string(options.image_size) : kTinyWrn)),
         chain(unet, classifier, options, 2),
         stream({NoiseRng::Native, {}, false}),
         noise(stream, 3, {5, 8}),
-        x(test_images(unet, {5, 8})) {}
+        x(test_images(options.image_size ? classifier : unet, {5, 8})) {}
 
   // Loss at x0 + s * v with the masks of every clip and every ReLU of the classifier.
   double loss(const std::vector<real>& x0, const std::vector<double>& v, double s, std::vector<bool>& mask) {
@@ -26,8 +26,7 @@ struct Bench {
     classifier.on_step = [&](int i) {
       const Step& step = classifier.model().steps[i];
       if (step.op != Op::Relu) return;
-      const View y = classifier.value(step.out);
-      for (size_t k = 0; k < y.size(); ++k) relus.push_back(y.data[k] > 0);
+      for (real v : values_of(classifier.value(step.out))) relus.push_back(v > 0);
     };
     const double result = chain.forward(moved, {1, 4}, noise);
     classifier.on_step = nullptr;
@@ -65,8 +64,8 @@ double best_error(Bench& b, const std::string& what, const std::vector<double>& 
   return best;
 }
 
-void check(const std::string& what, const PurifyOptions& options, bool agrees = true) {
-  Bench b(options);
+void check(const std::string& what, const PurifyOptions& options, bool agrees = true, const std::string& arch = kTinyUnet) {
+  Bench b(options, arch);
   const double loss = b.chain.forward(b.x, {1, 4}, b.noise);
   EXPECT_TRUE(std::isfinite(loss));
   const std::vector<real> g = b.chain.backward();
@@ -108,8 +107,8 @@ void check(const std::string& what, const PurifyOptions& options, bool agrees = 
 PurifyOptions options_of(const std::string& sampler, int t, int steps, Clip clip) {
   PurifyOptions o;
   o.t = t;
-  o.steps_reverse = steps;
   parse_sampler(sampler, o);
+  if (steps) o.steps_reverse = steps;
   o.clip = clip;
   return o;
 }
@@ -145,4 +144,57 @@ TEST(ChainGradient, OtherSamplers) {
 TEST(ChainGradient, StraightThroughDisagreesWithDifferences) {
   PURESCOPE_NEEDS_DOUBLE();
   check("straight-through", options_of("ddpm", 10, 0, Clip::StraightThrough), false);
+}
+
+// The learned variance: the gradient also runs through sigma(v).
+TEST(ChainGradient, LearnedVariance) {
+  PURESCOPE_NEEDS_DOUBLE();
+  PurifyOptions o = options_of("ddpm", 10, 0, Clip::X0);
+  o.variance = Variance::Learned;
+  check("learned variance, clip", o, true, kTinyAdm);
+  o.clip = Clip::None;
+  check("learned variance, no clip", o, true, kTinyAdm);
+  o.t = 40;
+  o.steps_reverse = 8;
+  check("learned variance, 8 of 40 steps", o, true, kTinyAdm);
+  o = options_of("ddpm", 10, 0, Clip::X0);
+  check("variance channels dropped", o, true, kTinyAdm);
+}
+
+TEST(ChainGradient, ImagesOfAnotherSize) {
+  PURESCOPE_NEEDS_DOUBLE();
+  PurifyOptions o = options_of("eta:1", 6, 0, Clip::None);
+  o.image_size = 12;
+  check("12 to 8 and back", o);
+  o.image_size = 4;
+  check("4 to 8 and back", o);
+}
+
+TEST(ChainGradient, RespacedProcess) {
+  PURESCOPE_NEEDS_DOUBLE();
+  PurifyOptions o = options_of("ddpm", 6, 0, Clip::None);
+  o.respacing = "50";
+  check("6 of 50", o);
+}
+
+TEST(ChainGradient, ContinuousTime) {
+  PURESCOPE_NEEDS_DOUBLE();
+  check("reverse SDE", options_of("vpsde", 12, 0, Clip::None));
+  check("probability-flow ODE", options_of("vpode", 12, 0, Clip::None));
+  PurifyOptions o = options_of("vpsde", 12, 0, Clip::None);
+  o.labels = Labels::TorchsdeFp32;
+  check("reverse SDE on float32 times", o);
+  o.labels = Labels::Continuous;
+  check("reverse SDE, labels 999 t, variance channels dropped", o, true, kTinyAdm);
+}
+
+TEST(ChainGradient, DpmSolver) {
+  PURESCOPE_NEEDS_DOUBLE();
+  for (const char* family : {"dpmsolver", "dpmsolver++"})
+    for (const char* method : {"multistep", "singlestep"})
+      for (int order : {1, 2, 3}) {
+        const std::string name = std::string(family) + ":order=" + std::to_string(order) + ",method=" + method + ",steps=10";
+        check(name, options_of(name, 100, 0, Clip::None));
+      }
+  check("uniform in log-SNR", options_of("dpmsolver++:order=3,grid=logsnr,steps=7", 200, 0, Clip::None), true, kTinyAdm);
 }

@@ -85,8 +85,74 @@ TEST(Schedule, TablesOfTheReference) {
     EXPECT_NEAR(step.to_x0, recip[t], 5e-13 * recip[t]) << t;
     EXPECT_NEAR(step.from_eps, recipm1[t], 1e-11 * recipm1[t]) << t;
   }
-  const std::vector<int> kept = integers(tensor(golden, "space_timesteps.ddim50"));
-  EXPECT_TRUE(compare(respaced(s, kept).beta, tensor(golden, "respaced_betas.ddim50"), 1e-11));
+  for (const std::string name : {"250", "100", "ddim25", "ddim50"}) {
+    const std::vector<int> kept = integers(tensor(golden, "space_timesteps." + name));
+    EXPECT_EQ(space_timesteps(1000, name), kept) << name;
+    EXPECT_TRUE(compare(respaced(s, kept).beta, tensor(golden, "respaced_betas." + name), 1e-11)) << name;
+  }
+  const std::vector<double> clipped = tensor(golden, "posterior_log_variance_clipped");
+  o.variance = Variance::Learned;
+  const std::vector<ReverseStep> learned = reverse_steps(o);
+  for (int t = 1; t < 1000; ++t) {
+    EXPECT_NEAR(learned[999 - t].log_min, clipped[t], 1e-11) << t;
+    EXPECT_NEAR(learned[999 - t].log_max, std::log(s.beta[t]), 1e-13) << t;
+    EXPECT_TRUE(learned[999 - t].learned && learned[999 - t].s == 0);
+  }
+  EXPECT_FALSE(learned[999].learned);  // no noise at index 0
+}
+
+TEST(Schedule, SpacedTimesteps) {
+  EXPECT_EQ(space_timesteps(10, "3"), (std::vector<int>{0, 4, 9}));   // 4.5 rounds to even
+  EXPECT_EQ(space_timesteps(12, "2,3"), (std::vector<int>{0, 5, 6, 8, 11}));
+  EXPECT_EQ(space_timesteps(5, "1"), (std::vector<int>{0}));
+  EXPECT_EQ(space_timesteps(10, "ddim5"), (std::vector<int>{0, 2, 4, 6, 8}));
+  EXPECT_EQ(space_timesteps(1000, "1000").size(), 1000u);
+  for (const char* bad : {"", "ddim999", "0", "11", "6,5,1", "ddim", "x"}) EXPECT_GT(code_of([&] { space_timesteps(10, bad); }), 0) << bad;
+  PurifyOptions o = with(20);
+  o.respacing = "50";
+  EXPECT_EQ(reverse_indices(o).size(), 20u);
+  EXPECT_EQ(reverse_indices(o).back(), space_timesteps(1000, "50")[19]);
+  o.t = 51;
+  EXPECT_EQ(code_of([&] { reverse_indices(o); }), kUsage);
+}
+
+// The label lists that float32 times give: 100, 99, ..., 1, but 149, 148, 148, 147, ... from t* = 150.
+TEST(ReverseSteps, LabelsOfTorchsde) {
+  auto labels = [](int t, Labels kind) {
+    PurifyOptions o = sampler("vpsde", t);
+    o.labels = kind;
+    std::vector<double> list;
+    for (const ReverseStep& s : reverse_steps(o)) list.push_back(s.time);
+    return list;
+  };
+  const std::vector<double> hundred = labels(100, Labels::TorchsdeFp32), odd = labels(150, Labels::TorchsdeFp32);
+  ASSERT_EQ(hundred.size(), 100u);
+  for (int k = 0; k < 100; ++k) EXPECT_EQ(hundred[k], 100 - k);
+  ASSERT_EQ(odd.size(), 150u);
+  EXPECT_EQ((std::vector<double>(odd.begin(), odd.begin() + 4)), (std::vector<double>{149, 148, 148, 147}));
+  EXPECT_EQ(odd.back(), 1);
+  const std::vector<double> exact = labels(150, Labels::Index), fractional = labels(150, Labels::Continuous);
+  for (int k = 0; k < 150; ++k) {
+    EXPECT_EQ(exact[k], 150 - k);
+    EXPECT_NEAR(fractional[k], 0.999 * (150 - k), 1e-12);
+  }
+}
+
+// Euler-Maruyama on the numbers: drift and noise of one step, and the sum of all times.
+TEST(ReverseSteps, VpSteps) {
+  const std::vector<ReverseStep> sde = reverse_steps(sampler("vpsde", 100)), ode = reverse_steps(sampler("vpode", 100));
+  double variance = 0;
+  for (size_t k = 0; k < sde.size(); ++k) {
+    const double t = (100.0 - k) / 1000, h = k < 99 ? 1e-3 : 0.99e-3, beta = 0.1 + 19.9 * t;
+    EXPECT_NEAR(sde[k].q, 1 + 0.5 * beta * h, 1e-15);
+    EXPECT_NEAR(sde[k].r, -beta * h / std::sqrt(1 - std::exp(-9.95 * t * t - 0.1 * t)), 1e-14);
+    EXPECT_NEAR(sde[k].s * sde[k].s, beta * h, 1e-15);
+    EXPECT_NEAR(ode[k].r, sde[k].r / 2, 1e-15);
+    EXPECT_EQ(ode[k].s, 0);
+    EXPECT_EQ(ode[k].q, sde[k].q);
+    variance += beta * h;
+  }
+  EXPECT_NEAR(variance, 0.1 * 0.1 + 9.95 * 0.01, 2e-3);
 }
 
 TEST(ReverseSteps, PublishedPosterior) {
@@ -192,6 +258,15 @@ TEST(PurifyOptions, BadValuesExit2) {
   PurifyOptions o;
   for (const char* text : {"", "DDPM", "euler", "eta", "eta:2", "eta:-0.1", "ddim:1"})
     EXPECT_EQ(code_of([&] { parse_sampler(text, o); }), kUsage) << text;
+  for (const char* text : {"vpsde:1", "dpm21", "dpmsolver:order=4", "dpmsolver:method=x", "dpmsolver+", "dpmsolver++:grid"})
+    EXPECT_EQ(code_of([&] { parse_sampler(text, o); }), kUsage) << text;
+  for (const char* text : {"dpm20", "vpsde"}) {
+    PurifyOptions clipped = sampler(text, 100);
+    clipped.clip = Clip::X0;
+    EXPECT_EQ(code_of([&] { reverse_steps(clipped); }), kUsage) << text;
+  }
+  EXPECT_EQ(code_of([] { reverse_indices(sampler("vpsde", 100, 50)); }), kUsage);
+  EXPECT_EQ(code_of([] { reverse_indices(sampler("dpmsolver:order=3,steps=2", 100)); }), kUsage);
   for (const char* text : {"eta:", "eta:x", "eta:nan"}) EXPECT_GT(code_of([&] { parse_sampler(text, o); }), 0) << text;
 }
 
@@ -225,6 +300,15 @@ TEST(PurifyOptions, DescribeSaysEverything) {
   o.clip = Clip::None;
   says(o, {"forward none", "sqrt(abar)", "fixedsmall", "clip none", "abar[9] = 0.998105"});
   says(sampler("eta:0.5", 10), {"eta 0.5"});
+  says(sampler("dpm20", 100), {"20 network calls from t = 100/1000", "dpmsolver++ 2 multistep time", "abar[99]", "clip none"});
+  o = sampler("vpsde", 150);
+  o.labels = Labels::TorchsdeFp32;
+  o.image_size = 224;
+  says(o, {"150 steps from t = 150/1000", "vpsde", "torchsde in float32", "images of 224 resampled"});
+  o = sampler("ddpm", 20);
+  o.variance = Variance::Learned;
+  o.respacing = "50";
+  says(o, {"t* 20 of 50", "ddpm learned", "20 reverse steps at indices 387 .. 0"});
 }
 
 TEST(PurifyOptions, ErrorsNameTheirPlace) {

@@ -19,6 +19,10 @@ const Case kSmall[] = {
     {"ddpm_small_16_groups", "ddpm-unet:ch=48,mult=1-2,blocks=1,attn=8,size=16,groups=16", false},
     {"wrn_small", "wrn:depth=10,widen=1", true},
     {"cifar_resnet_20", "cifar-resnet-20", true},
+    {"adm_small", "adm:ch=32,mult=2-1,blocks=1,attn=2,head=16,size=16,learn-sigma,scale-shift,resblock-updown", false},
+    {"adm_small_plain", "adm:ch=16,mult=1-2,blocks=1,attn=1-2,head=8,size=8,groups=8", false},
+    {"ddpmpp_small", "ddpmpp:nf=16,mult=1-2,blocks=2,attn=8,size=16", false},
+    {"resnet_small", "resnet:stem=16,planes=8-16-24-32,layers=2-1-1-1,classes=10,size=33", true},
 };
 
 // A ResNet for 17 x 17 images: the architecture strings stop at multiples of 4, the steps do not. Sizes 20, 10, 5
@@ -40,10 +44,10 @@ std::set<std::string> zero_keys(const Safetensors& golden) {
 }
 
 // sum, sum of magnitudes, sum of squares, sum of g_i v("probe." + key, i).
-std::vector<double> summary(const std::string& key, View g) {
+std::vector<double> summary(const std::string& key, const std::vector<real>& g) {
   std::vector<double> s(4, 0);
   for (size_t i = 0; i < g.size(); ++i) {
-    const double v = g.data[i];
+    const double v = g[i];
     s[0] += v;
     s[1] += std::abs(v);
     s[2] += v * v;
@@ -53,7 +57,7 @@ std::vector<double> summary(const std::string& key, View g) {
 }
 
 // Head values and sums, each relative to the size of the whole gradient. Returns the worst error.
-double check_param_gradient(const Safetensors& golden, const std::string& key, View g) {
+double check_param_gradient(const Safetensors& golden, const std::string& key, const std::vector<real>& g) {
   const double tolerance =
       bar(kParamGradError) * (kDouble ? 1 : 3);  // float: single elements scatter around the l2 error
   const std::vector<double> head = tensor(golden, "grad_head.f64." + key),
@@ -61,7 +65,7 @@ double check_param_gradient(const Safetensors& golden, const std::string& key, V
   const double rms = std::sqrt(sums[2] / g.size());
   double largest = rms;
   for (double v : head) largest = std::max(largest, std::abs(v));
-  const Comparison first = compare(g.data, head.data(), head.size(), tolerance, largest);
+  const Comparison first = compare(g.data(), head.data(), head.size(), tolerance, largest);
   // A filter behind a ReLU that never opens has a gradient of zeros: then the head must be zeros, and the sums count.
   EXPECT_TRUE(first || (norm(head) == 0 && first.bad == 0)) << key << ": " << first.message;
   std::vector<double> got = summary(key, g), expected = sums;
@@ -93,10 +97,10 @@ void check_small(const std::string& name, const Model& model, bool relu) {
   for (size_t p = 0; p < model.params.size(); ++p) {
     const ParamInfo& info = model.params[p];
     if (!info.trainable) continue;
-    const View g = net.grads().view(static_cast<int>(p));
-    for (size_t i = 0; i < g.size(); ++i) {
-      largest = std::max<double>(largest, std::abs(g.data[i]));
-      if (zero.count(info.key) && !(std::abs(g.data[i]) <= worst_zero)) worst_zero = std::abs(g.data[i]);
+    const std::vector<real> g = values_of(net.grads().view(static_cast<int>(p)));
+    for (real v : g) {
+      largest = std::max<double>(largest, std::abs(v));
+      if (zero.count(info.key) && !(std::abs(v) <= worst_zero)) worst_zero = std::abs(v);
     }
     if (zero.count(info.key)) ++zeros;
     else { worst = std::max(worst, check_param_gradient(golden, info.key, g)); ++compared; }
@@ -147,21 +151,21 @@ TEST(Golden, WrongValuesAreSeen) {
   auto output = [&] {
     store(tensor(golden, "input.x"), net.input());
     store(tensor(golden, "input.t"), net.time());
-    net.time().data[1] += static_cast<real>(later);
+    set_value(net.time(), 1, value_at(net.time(), 1) + later);
     net.forward();
     return against(net.output(), golden, "out", kOutError);
   };
   EXPECT_TRUE(output());
   const double share = kDouble ? 1e-6 : 1e-2;
-  net.output().data[100] *= static_cast<real>(1 + 100 * share);
+  set_value(net.output(), 100, value_at(net.output(), 100) * (1 + 100 * share));
   EXPECT_FALSE(against(net.output(), golden, "out", kOutError)) << "a changed value";
-  net.output().data[100] = std::numeric_limits<real>::quiet_NaN();
+  set_value(net.output(), 100, std::numeric_limits<double>::quiet_NaN());
   EXPECT_FALSE(against(net.output(), golden, "out", kOutError)) << "NaN";
   for (View part : {net.params().view(0), net.params().view(net.params().count() / 2)}) {
-    const real kept = part.data[1];
-    part.data[1] += static_cast<real>(share);
+    const real kept = value_at(part, 1);
+    set_value(part, 1, kept + share);
     EXPECT_FALSE(output()) << "a changed weight";
-    part.data[1] = kept;
+    set_value(part, 1, kept);
   }
   EXPECT_TRUE(output());
   later = 1;
@@ -179,10 +183,10 @@ TEST(Golden, WrongParameterGradientsAreSeen) {
   const Model& model = net.model();
   int index = 0;
   while (model.params[index].key != "block2.layer.0.conv2.weight") ++index;
-  const View g = net.grads().view(index);
+  std::vector<real> g = values_of(net.grads().view(index));
   const std::vector<double> before = summary(model.params[index].key, g);
   // Values behind the head in another order: the sums stay, the probe does not.
-  std::rotate(g.data + 16, g.data + 17, g.data + g.size());
+  std::rotate(g.begin() + 16, g.begin() + 17, g.end());
   const std::vector<double> after = summary(model.params[index].key, g),
                             expected = tensor(golden, "grad_summary.f64." + model.params[index].key);
   EXPECT_NEAR(before[0], after[0], 1e-12 * expected[1]);

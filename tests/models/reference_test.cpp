@@ -3,17 +3,39 @@
 // everywhere).
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "golden_file.h"
+#include "io/checkpoint_keys.h"
+#include "io/scratch_folder.h"
 
 using namespace purescope;
 
 namespace {
 
-void check_tiny(const std::string& name, const std::string& arch, bool relu) {
+// The safetensors file `from` with clean keys (as `purescope convert` writes them), in a folder of its own.
+std::string cleaned(const std::string& from, const ScratchFolder& folder) {
+  const Safetensors file(from);
+  Checkpoint c{from, "safetensors", {}, {}};
+  for (const TensorInfo& t : file.tensors()) {
+    const unsigned char* data = static_cast<const unsigned char*>(file.data(t));
+    c.tensors.push_back({t.name, t.dtype, t.shape, {data, data + (t.end - t.begin)}});
+  }
+  clean_keys(c, "auto");
+  std::vector<TensorOut> tensors;
+  for (const CheckpointTensor& t : c.tensors) tensors.push_back({t.name, t.dtype, t.shape, t.bytes.data()});
+  const std::string path = folder / "clean.safetensors";
+  write_safetensors(path, tensors, {});
+  return path;
+}
+
+// `prefix`: what the golden's keys have in front of the model's.
+void check_tiny(const std::string& name, const std::string& arch, bool relu, const std::string& prefix = "") {
   PURESCOPE_NEEDS_REFERENCE();
+  const ScratchFolder folder;
   const Safetensors golden(reference_path("tiny/" + name + ".golden.safetensors"));
   const Model model = make_model(arch);
-  Net net(model, Params::load(model, reference_path("tiny/" + name + ".weights.safetensors")));
+  Net net(model, Params::load(model, cleaned(reference_path("tiny/" + name + ".weights.safetensors"), folder)));
   net.plan(2, Mode::Training);
   store(tensor(golden, "input.x"), net.input());
   if (model.time >= 0) store(tensor(golden, "input.t"), net.time());
@@ -28,21 +50,44 @@ void check_tiny(const std::string& name, const std::string& arch, bool relu) {
   for (size_t p = 0; p < model.params.size(); ++p) {
     const ParamInfo& info = model.params[p];
     if (!info.trainable) continue;
-    const std::vector<double> expected = tensor(golden, "grad.f64." + info.key);
-    const View got = net.grads().view(static_cast<int>(p));
+    const std::vector<double> expected = tensor(golden, "grad.f64." + prefix + info.key);
+    const std::vector<real> got = values_of(net.grads().view(static_cast<int>(p)));
     ASSERT_EQ(got.size(), expected.size());
     if (norm(expected) < 1e-10) {  // zero in theory: rounding alone
-      const Comparison zero = compare(got.data, expected.data(), expected.size(), kDouble ? 1e-11 : 1e-3, 1);
+      const Comparison zero = compare(got.data(), expected.data(), expected.size(), kDouble ? 1e-11 : 1e-3, 1);
       EXPECT_EQ(zero.bad, 0u) << info.key << ": " << zero.message;
       continue;
     }
     const Comparison r =
-        compare_l2(got.data, expected.data(), expected.size(), bar(relu ? kReluGradError : kParamGradError));
+        compare_l2(got.data(), expected.data(), expected.size(), bar(relu ? kReluGradError : kParamGradError));
     EXPECT_TRUE(r) << info.key << ": " << r.message;
     worst = std::max(worst, r.worst);
   }
   std::printf("%s: output %.2e, input gradient %.2e, worst parameter gradient %.2e\n", name.c_str(), out.worst,
               dx.worst, worst);
+}
+
+// The keys and shapes of the original class, [["KEY", [2, 3], "float32"], ...] in section "NAME" of a JSON file, against the model's.
+void check_keys(const std::string& file, const std::string& section, const std::string& arch, size_t buffers) {
+  PURESCOPE_NEEDS_REFERENCE();
+  std::ifstream in(reference_path(file));
+  const std::string all((std::istreambuf_iterator<char>(in)), {});
+  const size_t begin = all.find("\"" + section + "\": [["), end = all.find("]]", begin);
+  ASSERT_NE(begin, all.npos);
+  const std::string text = all.substr(begin, end - begin);
+  const Model model = make_model(arch);
+  size_t listed = 0;
+  for (size_t at = text.find("[\""); at != text.npos; at = text.find("[\"", at + 1)) ++listed;
+  EXPECT_EQ(listed, model.params.size() + buffers);
+  size_t last = 0;
+  for (const ParamInfo& p : model.params) {
+    std::string shape;
+    for (int64_t s : p.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(s);
+    const size_t at = text.find("[\"" + p.key + "\", [" + shape + "]");
+    EXPECT_NE(at, text.npos) << p.key << " [" << shape << "]";
+    if (section.starts_with("ncsnpp")) { EXPECT_GT(at, last) << p.key << " is out of order: the averaged weights have no names"; }
+    last = at;
+  }
 }
 
 // Weights, input and cotangent by formula; PyTorch recorded output and input gradient.
@@ -70,3 +115,10 @@ TEST(Reference, TinyDdpm) { check_tiny("tiny_ddpm", "ddpm-unet:ch=32,mult=1-2,bl
 TEST(Reference, TinyWrn) { check_tiny("tiny_wrn", "wrn:depth=10,widen=1", true); }
 TEST(Reference, FullDdpm) { check_full("ddpm_cifar10", "ddpm-cifar10", {37, 640}, 0, std::sqrt(3.0), false); }
 TEST(Reference, FullWrn) { check_full("wrn_28_10", "wrn-28-10", {}, 0.5, 0.5, true); }
+TEST(Reference, TinyAdm) {
+  check_tiny("tiny_adm", "adm:ch=32,mult=2-1,blocks=1,attn=2,head=16,size=16,learn-sigma,scale-shift,resblock-updown", false);
+}
+TEST(Reference, TinyResnet) { check_tiny("tiny_resnet", "resnet:stem=16,planes=8-16-24-32,layers=2-1-1-1,classes=10,size=56", true, "model."); }
+TEST(Reference, KeysOfAdm256) { check_keys("keys.json", "adm_256", "adm-256", 0); }
+TEST(Reference, KeysOfResnet50) { check_keys("keys.json", "resnet50", "resnet50", 53); }  // the counters of 53 batch norms
+TEST(Reference, KeysOfDdpmpp) { check_keys("keys_extra.json", "ncsnpp_cifar10_deep_vp", "ddpmpp-cifar10", 1); }  // sigmas

@@ -78,6 +78,11 @@ TEST(Zoo, ParameterCounts) {
   EXPECT_EQ(make_model("ddpm-cifar10").parameter_count(), 35746307);  // as published
   EXPECT_EQ(make_model("wrn-28-10").parameter_count(), 36479194);
   EXPECT_EQ(make_model("cifar-resnet-20").parameter_count(), 269722);
+  EXPECT_EQ(make_model("adm-256").parameter_count(), 552814086);
+  EXPECT_EQ(make_model("resnet50").parameter_count(), 25557032);
+  EXPECT_EQ(make_model("ddpmpp-cifar10").parameter_count(), 106632579);
+  EXPECT_EQ(make_model("adm:ch=32,mult=2-1,blocks=1,attn=2,head=16,size=16,learn-sigma,scale-shift,resblock-updown").parameter_count(), 681382);
+  EXPECT_EQ(make_model("resnet:stem=16,planes=8-16-24-32,layers=2-1-1-1,classes=10").parameter_count(), 57658);
   EXPECT_EQ(make_model("ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16").parameter_count(), 702499);
   EXPECT_EQ(make_model("wrn:depth=10,widen=1").parameter_count(), 77850);
   for (int depth : {20, 32, 44, 56, 110})
@@ -115,7 +120,10 @@ TEST(Zoo, SpelledOutFormIsReadAgain) {
   std::vector<std::string> names = preset_names();
   for (const char* form :
        {"ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4-8,size=8,groups=4", "wrn:depth=16,widen=2,classes=4,size=16",
-        "cifar-resnet:depth=8,width=4,classes=4,size=16", "ddpm-unet:ch=32,mult=1,blocks=2,size=8"})
+        "cifar-resnet:depth=8,width=4,classes=4,size=16", "ddpm-unet:ch=32,mult=1,blocks=2,size=8",
+        "adm:ch=32,mult=2-1,blocks=1,attn=2,head=16,size=16,learn-sigma,scale-shift,resblock-updown",
+        "adm:ch=16,mult=1-2,blocks=1,head=8,size=8,groups=8", "resnet:stem=8,planes=4-8,layers=1-2,classes=4,size=20",
+        "ddpmpp:nf=16,mult=1-2,blocks=1,attn=8-4,size=8"})
     names.push_back(form);
   for (const std::string& name : names) {
     const Model first = make_model(name), second = make_model(first.arch);
@@ -126,7 +134,7 @@ TEST(Zoo, SpelledOutFormIsReadAgain) {
       EXPECT_EQ(first.params[i].shape, second.params[i].shape);
     }
     EXPECT_EQ(first.steps.size(), second.steps.size());
-    EXPECT_EQ(is_purifier(first), name.rfind("ddpm", 0) == 0) << name;
+    EXPECT_EQ(is_purifier(first), name.rfind("ddpm", 0) == 0 || name.rfind("adm", 0) == 0) << name;
   }
 }
 
@@ -150,11 +158,16 @@ TEST(Zoo, BadArchitecturesExit2WithASuggestion) {
                            "wrn:depth=10,size=30",
                            "cifar-resnet:depth=21",
                            "cifar-resnet:depth=2",
+                           "adm:ch=32,mult=1,blocks=1,head=16,size=8,learn-sigmas",
+                           "adm:ch=32,mult=1-1,blocks=1,attn=3,head=16,size=8",
+                           "resnet:stem=8,planes=4-8,layers=1,classes=4",
+                           "ddpmpp:nf=30,mult=1,blocks=1,size=8",
                            "cifar-resnet:depth=99999999999"}) {
     std::string message;
     EXPECT_EQ(exit_code_of([&] { make_model(arch); }, &message), kUsage) << "'" << arch << "'";
     EXPECT_TRUE(message.find("cifar") != std::string::npos || message.find("ddpm-unet:") != std::string::npos ||
-                message.find("wrn:") != std::string::npos || message.find("groups") != std::string::npos) << message;
+                message.find("wrn:") != std::string::npos || message.find("adm") != std::string::npos ||
+                message.find("resnet:") != std::string::npos || message.find("ddpmpp:") != std::string::npos || message.find("groups") != std::string::npos) << message;
   }
   EXPECT_EQ(exit_code_of([] { make_model("wrn:depth=10,widen=1"); }), 0);  // a good one passes
 }

@@ -13,14 +13,14 @@ double loss_of(Net& net, const std::vector<double>& cotangent, std::vector<bool>
   net.on_step = [&](int i) {
     const Step& s = net.model().steps[i];
     if (!mask || s.op != Op::Relu) return;
-    const View y = net.value(s.out);
-    for (size_t k = 0; k < y.size(); ++k) mask->push_back(y.data[k] > 0);
+    for (real v : values_of(net.value(s.out))) mask->push_back(v > 0);
   };
   fill_times(net);
   net.forward();
   net.on_step = nullptr;
   double loss = 0;
-  for (size_t i = 0; i < cotangent.size(); ++i) loss += cotangent[i] * net.output().data[i];
+  const std::vector<real> out = values_of(net.output());
+  for (size_t i = 0; i < cotangent.size(); ++i) loss += cotangent[i] * out[i];
   return loss;
 }
 
@@ -74,7 +74,9 @@ void check_model(const NamedModel& m) {
     double slope = 0;
     for (size_t i = 0; i < v.size(); ++i) { v[i] /= length; slope += v[i] * pass.dx[i]; }
     auto loss = [&](double s, std::vector<bool>* mask) {
-      for (size_t i = 0; i < v.size(); ++i) net.input().data[i] = static_cast<real>(base[i] + s * v[i]);
+      std::vector<real> x = base;
+      for (size_t i = 0; i < v.size(); ++i) x[i] = static_cast<real>(base[i] + s * v[i]);
+      store(x, net.input());
       return loss_of(net, cotangent, mask);
     };
     const double error = difference_error(m.name, loss, slope, input);
@@ -99,9 +101,11 @@ void check_model(const NamedModel& m) {
     for (size_t p = 0; p < kept.size(); ++p)
       for (size_t i = 0; i < v[p].size(); ++i) { v[p][i] /= std::sqrt(square); slope += v[p][i] * pass.dparams[p][i]; }
     auto loss = [&](double s, std::vector<bool>* mask) {
-      for (size_t p = 0; p < kept.size(); ++p)
-        for (size_t i = 0; i < v[p].size(); ++i)
-          net.params().view(static_cast<int>(p)).data[i] = static_cast<real>(kept[p][i] + s * v[p][i]);
+      for (size_t p = 0; p < kept.size(); ++p) {
+        std::vector<real> w = kept[p];
+        for (size_t i = 0; i < v[p].size(); ++i) w[i] = static_cast<real>(kept[p][i] + s * v[p][i]);
+        store(w, net.params().view(static_cast<int>(p)));
+      }
       return loss_of(net, cotangent, mask);
     };
     const double error = difference_error(m.name, loss, slope, params);
@@ -142,7 +146,9 @@ TEST(Derivative, EveryParameterOfSmoothNetworks) {
       const std::vector<double> g(pass.dparams[p].begin(), pass.dparams[p].end());
       if (norm(g) < 1e-12 * largest) { ++zero; continue; }  // in front of a norm or a softmax: no influence
       auto loss = [&](double s, std::vector<bool>*) {
-        for (size_t i = 0; i < g.size(); ++i) w.data[i] = static_cast<real>(kept[i] + s * g[i] / norm(g));
+        std::vector<real> moved = kept;
+        for (size_t i = 0; i < g.size(); ++i) moved[i] = static_cast<real>(kept[i] + s * g[i] / norm(g));
+        store(moved, w);
         return loss_of(net, cotangent, nullptr);
       };
       Gap gap;

@@ -15,8 +15,8 @@ struct Weights {
   explicit Weights(const Model& model) {
     auto params = formula_params(model);
     for (size_t p = 0; p < model.params.size(); ++p) {
-      const View v = params->view(static_cast<int>(p));
-      values.emplace_back(v.data, v.data + v.size());
+      const std::vector<real> v = values_of(params->view(static_cast<int>(p)));
+      values.emplace_back(v.begin(), v.end());
       out.push_back({model.params[p].key, Dtype::F32, model.params[p].shape, values.back().data()});
     }
   }
@@ -53,7 +53,7 @@ TEST(Params, SavedAndLoadedAreTheSame) {
   for (int p = 0; p < params->count(); ++p)
     EXPECT_TRUE(compare_bits(values_of(loaded->view(p)), values_of(params->view(p)))) << model.params[p].key;
   EXPECT_EQ(loaded->sha256(), params->sha256());
-  params->view(3).data[1] += real(1e-3);
+  set_value(params->view(3), 1, value_at(params->view(3), 1) + 1e-3);
   EXPECT_NE(loaded->sha256(), params->sha256());
 }
 
@@ -65,7 +65,8 @@ TEST(Params, FloatReadsAlignedFilesInPlace) {
   const auto own = Params::load(model, folder / "w.safetensors", true);
   int64_t bytes = 0;
   for (const ParamInfo& p : model.params) bytes += 4 * p.count();
-  if (kDouble) { EXPECT_EQ(in_place->mapped(), 0u); EXPECT_GE(in_place->owned(), static_cast<size_t>(bytes / 4)); }
+  const bool can_map = !kDouble && current_device() == Device::Cpu;
+  if (!can_map) { EXPECT_EQ(in_place->mapped(), 0u); EXPECT_GE(in_place->owned(), static_cast<size_t>(bytes / 4)); }
   else { EXPECT_EQ(in_place->mapped(), static_cast<size_t>(bytes)); EXPECT_EQ(in_place->owned(), 0u); }
   EXPECT_EQ(own->mapped(), 0u);
   EXPECT_GE(own->owned(), static_cast<size_t>(bytes / 4));
@@ -74,7 +75,7 @@ TEST(Params, FloatReadsAlignedFilesInPlace) {
   for (size_t shift : {1, 2, 3, 4, 8}) {
     spit(folder / "s.safetensors", shifted(slurp(folder / "w.safetensors"), shift));
     const auto moved = Params::load(model, folder / "s.safetensors");
-    EXPECT_EQ(moved->mapped() > 0, !kDouble && shift % 4 == 0) << shift;
+    EXPECT_EQ(moved->mapped() > 0, can_map && shift % 4 == 0) << shift;
     EXPECT_EQ(moved->sha256(), own->sha256()) << shift;
   }
 }
@@ -100,7 +101,7 @@ TEST(Params, DoubleAndHalfWeights) {
   write_safetensors(folder / "f64.safetensors", out, {});
   const auto loaded = Params::load(model, folder / "f64.safetensors");
   EXPECT_EQ(loaded->mapped(), 0u);
-  EXPECT_EQ(loaded->view(0).data[1], static_cast<real>(wide[0][1]));
+  EXPECT_EQ(value_at(loaded->view(0), 1), static_cast<real>(wide[0][1]));
   EXPECT_EQ(loaded->sha256(), formula_params(model)->sha256());
 
   std::vector<std::vector<uint16_t>> half;

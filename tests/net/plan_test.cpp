@@ -88,10 +88,12 @@ std::vector<Alive> alive_slots(const Model& m, const Plan& plan) {
       else grad(line.dx[k], when);
     }
     const bool weights = plan.mode == Mode::Training;
-    if (s.op == Op::GroupNorm || s.op == Op::Silu || s.op == Op::Attention) value(s.in[0], when);
+    if (s.op == Op::GroupNorm || s.op == Op::Silu || s.op == Op::Attention || s.op == Op::AttentionPacked) value(s.in[0], when);
+    if (s.op == Op::ScaleShift && line.dx[0] >= 0) value(s.in[1], when);
+    if (s.op == Op::ScaleShift && line.dx[1] >= 0) value(s.in[0], when);
     if (s.op == Op::Attention) { value(s.in[1], when); value(s.in[2], when); }
     if (s.op == Op::Relu) value(s.out, when);
-    if ((s.op == Op::Conv2d || s.op == Op::Linear || s.op == Op::BatchNorm) && weights) value(s.in[0], when);
+    if ((s.op == Op::Conv2d || s.op == Op::Linear || s.op == Op::Nin || s.op == Op::BatchNorm) && weights) value(s.in[0], when);
     if (s.op == Op::BatchNorm && s.batch_norm.training) value(s.in[0], when);
     if (s.saved)
       touch("saved " + std::to_string(line.step), plan.saved[line.step], static_cast<size_t>(s.saved) * plan.batch,

@@ -48,6 +48,10 @@ inline std::vector<NamedModel> small_models() {
        true},
       {"wrn", [] { return make_model("wrn:depth=10,widen=1,size=12,classes=5"); }, false},
       {"resnet", [] { return make_model("cifar-resnet:depth=8,width=6,size=12"); }, false},
+      {"adm", [] { return make_model("adm:ch=8,mult=1-2,blocks=1,attn=1-2,head=4,size=8,groups=4,learn-sigma,scale-shift,resblock-updown"); },
+       true},
+      {"ddpmpp", [] { return make_model("ddpmpp:nf=8,mult=1-2,blocks=1,attn=8,size=8"); }, true},
+      {"bottleneck", [] { return make_model("resnet:stem=6,planes=3-5,layers=1-2,classes=4,size=20"); }, false},
       {"resnet_batch_statistics", [] { return make_model("cifar-resnet:depth=8,width=6,size=12", true); }, false},
   };
 }

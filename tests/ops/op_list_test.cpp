@@ -1,5 +1,6 @@
 // Every op that a network can contain has rows in the table of the op tests.
 #include "net/step.h"
+#include "ops/adm_cases.h"
 #include "ops/op_cases.h"
 
 #include <gtest/gtest.h>
@@ -28,6 +29,12 @@ std::vector<OpCase> cases_of(Op op) {
     case Op::TimeEmbedding: return time_embedding_cases();
     case Op::Normalize: return normalize_cases();
     case Op::SubsamplePad: return subsample_pad_cases();
+    case Op::ScaleShift: return scale_shift_cases();
+    case Op::AvgPool: return avg_pool_cases();
+    case Op::MaxPool: return max_pool_cases();
+    case Op::AttentionPacked: return attention_packed_cases();
+    case Op::Nin: return nin_cases();
+    case Op::Scale: return scale_cases();
   }
   return {};
 }

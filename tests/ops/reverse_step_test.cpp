@@ -58,6 +58,42 @@ OpCase affine_case(int n, int h, int w, bool with_z) {
   return c;
 }
 
+OpCase learned_noise_case(int n, int h, int w) {
+  const ReverseStep s{.learned = true, .log_max = -2.5, .log_min = -9.25};
+  OpCase c{.name = "learned_noise " + std::to_string(n) + "x3x" + std::to_string(h), .tolerance = kLearnedNoiseTolerance, .batch = n};
+  c.in = {images("x", 3, h, w, -0.1, 0.1), images("v", 3, h, w, -1.2, 1.2)};
+  c.state = {};
+  c.out = images("y", 3, h, w);
+  // The noise is no input of a gradient: it depends on the image alone.
+  const auto z_of = [=](int first, int count) {
+    Reals z;
+    for (int k = 0; k < count; ++k) {
+      const Reals one = random_reals(77 + first + k, static_cast<size_t>(3) * h * w, -2, 2);
+      z.insert(z.end(), one.begin(), one.end());
+    }
+    return z;
+  };
+  c.forward = [=](const Views& v) {
+    Reals z = z_of(v.first_image, v.in[0].n);
+    learned_noise_forward(s, v.in[0], v.in[1], {z.data(), v.in[0].n, 3, h, w}, v.out);
+  };
+  c.backward = [=](const Views& v) {
+    Reals z = z_of(v.first_image, v.dout.n);
+    if (!v.din[0].empty()) copy_forward(v.dout, v.din[0]);
+    if (!v.din[1].empty()) learned_noise_backward(s, v.in[1], {z.data(), v.dout.n, 3, h, w}, v.dout, v.din[1]);
+  };
+  c.set_oracle([=](const auto& a) {
+    const Reals z = z_of(0, a.n);
+    auto y = a.in[0];
+    for (size_t i = 0; i < y.size(); ++i) {
+      const auto f = 0.5 * a.in[1][i] + 0.5;
+      y[i] += std::sqrt(std::exp(f * s.log_max + (1.0 - f) * s.log_min)) * static_cast<double>(z[i]);
+    }
+    return y;
+  });
+  return c;
+}
+
 std::vector<OpCase> all_cases() {
   std::vector<OpCase> cases;
   for (bool first : {false, true})
@@ -65,6 +101,7 @@ std::vector<OpCase> all_cases() {
       cases.push_back(step_case(2, 3, 5, first, second));
       if (first) cases.push_back(step_case(5, 1, 2, first, second));
     }
+  for (int n : {1, 2, 5}) cases.push_back(learned_noise_case(n, 3, 5 - n % 3));
   for (bool with_z : {false, true}) {
     cases.push_back(affine_case(2, 3, 5, with_z));
     cases.push_back(affine_case(5, 1, 2, with_z));

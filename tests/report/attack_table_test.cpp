@@ -13,7 +13,7 @@ using namespace purescope;
 
 namespace {
 
-const RunFacts kFacts = {"3f9a01c2", "linf", "pgd", "full", 10, 7};
+const RunFacts kFacts = {"3f9a01c2", "linf", "full", {.steps = 10}, {}, 7};
 constexpr double kEps = 8.0 / 255;
 
 AttackRecord record(int image, int label, int clean, int anchor, int adv, bool on_path, double cr, const std::string& status = "ok") {
@@ -32,7 +32,7 @@ AttackRecord record(int image, int label, int clean, int anchor, int adv, bool o
 }
 
 std::string line(const AttackRecord& r, Rand rand, int t, int64_t seed, double eps = kEps) {
-  return attack_line(kFacts, {std::string("attack:") + rand_name(rand), r.image, seed, t, eps}, "source", rand, r);
+  return attack_line(kFacts, {"attack:" + rand_name(rand), r.image, seed, t, eps}, "source", rand, r);
 }
 
 std::string minimum(const std::string& kind, int image, int t, int64_t seed, double budget, bool censored = false, int pairs = 0, double eps = kEps) {

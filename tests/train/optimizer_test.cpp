@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "golden_file.h"
+#include "ops/labels.h"
 #include "ops/ops.h"
 
 using namespace purescope;
@@ -37,7 +38,8 @@ TEST(Adam, ThreeStepsOfTheFormula) {
     const AdamConfig config{.weight_decay = 0.1};
     std::vector<std::vector<double>> p, m, v;
     for (int i = 0; i < b.p->count(); ++i) {
-      p.emplace_back(b.p->view(i).data, b.p->view(i).data + b.p->view(i).size());
+      const std::vector<real> values = values_of(b.p->view(i));
+      p.emplace_back(values.begin(), values.end());
       m.emplace_back(p.back().size(), 0);
       v.emplace_back(p.back().size(), 0);
     }
@@ -48,14 +50,15 @@ TEST(Adam, ThreeStepsOfTheFormula) {
       double square = 0;
       for (int i = 0; i < b.g.count(); ++i)
         if (b.model.params[i].trainable)
-          for (size_t k = 0; k < p[i].size(); ++k) square += double(b.g.view(i).data[k]) * b.g.view(i).data[k];
+          for (real g : values_of(b.g.view(i))) square += double(g) * g;
       EXPECT_NEAR(norm, std::sqrt(square), 1e-12 * norm);
       EXPECT_EQ(norm > 1, scale > 0.01) << norm;
       const double clip = norm > 1 ? 1 / norm : 1;
       for (int i = 0; i < b.g.count(); ++i) {
         if (!b.model.params[i].trainable) continue;
+        const std::vector<real> gradient = values_of(b.g.view(i));
         for (size_t k = 0; k < p[i].size(); ++k) {
-          const double g = b.g.view(i).data[k] * clip;
+          const double g = gradient[k] * clip;
           m[i][k] = 0.9 * m[i][k] + 0.1 * g;
           v[i][k] = 0.999 * v[i][k] + 0.001 * g * g;
           const double mhat = m[i][k] / (1 - std::pow(0.9, step)), vhat = v[i][k] / (1 - std::pow(0.999, step));
@@ -82,8 +85,9 @@ TEST(Ema, DecaysAndCopiesStatistics) {
   ema_step(0.75, b.model, *b.p, b.average);
   for (int i = 0; i < b.average.count(); ++i) {
     std::vector<double> expected;
+    const std::vector<real> now = values_of(b.p->view(i));
     for (size_t k = 0; k < old[i].size(); ++k)
-      expected.push_back(b.model.params[i].trainable ? 0.75 * old[i][k] + 0.25 * b.p->view(i).data[k] : double(b.p->view(i).data[k]));
+      expected.push_back(b.model.params[i].trainable ? 0.75 * old[i][k] + 0.25 * now[k] : double(now[k]));
     const Comparison same = compare(values_of(b.average.view(i)), expected, bar());
     EXPECT_TRUE(same.ok) << b.model.params[i].key << ": " << same.message;
   }
@@ -144,27 +148,26 @@ TEST(Training, BatchNormGradientOfTheWholeNet) {
     net.on_step = [&](int i) {
       const Step& step = model.steps[i];
       if (step.op != Op::Relu) return;
-      const View y = net.value(step.out);
-      for (size_t k = 0; k < y.size(); ++k) masks.push_back(y.data[k] > 0);
+      for (real v : values_of(net.value(step.out))) masks.push_back(v > 0);
     };
     fill_inputs(net);
     net.forward();
     net.on_step = nullptr;
     Buffer losses(4, 1, 1, 1);
-    cross_entropy_forward(net.output(), labels.data(), losses.view());
+    cross_entropy_forward(net.output(), DeviceLabels(labels.data(), 4, net.device()).data(), losses.view());
     double sum = 0;
-    for (int n = 0; n < 4; ++n) sum += losses.data()[n] / 4;
+    for (real v : values_of(losses)) sum += v / 4;
     return sum;
   };
   net.grads().fill_zero();
   loss();
-  cross_entropy_backward(net.output(), labels.data(), 0.25, net.output_grad());
+  cross_entropy_backward(net.output(), DeviceLabels(labels.data(), 4, net.device()).data(), 0.25, net.output_grad());
   net.backward();
   std::vector<std::vector<double>> gradient;
   double square = 0;
   for (int i = 0; i < net.grads().count(); ++i) {
-    const View g = net.grads().view(i);
-    gradient.emplace_back(g.data, g.data + g.size());
+    const std::vector<real> g = values_of(net.grads().view(i));
+    gradient.emplace_back(g.begin(), g.end());
     for (double v : gradient.back()) square += v * v;
   }
   // Along one random direction per parameter, and along the whole gradient.
@@ -173,8 +176,11 @@ TEST(Training, BatchNormGradientOfTheWholeNet) {
     double best = 1e300;
     for (double h : {1e-4, 1e-5, 1e-6}) {
       auto move = [&](double s) {
-        for (size_t i = 0; i < direction.size(); ++i)
-          for (size_t k = 0; k < direction[i].size(); ++k) net.params().view(static_cast<int>(i)).data[k] += s * direction[i][k];
+        for (size_t i = 0; i < direction.size(); ++i) {
+          std::vector<real> w = values_of(net.params().view(static_cast<int>(i)));
+          for (size_t k = 0; k < direction[i].size(); ++k) w[k] += s * direction[i][k];
+          store(w, net.params().view(static_cast<int>(i)));
+        }
       };
       move(h);
       const double above = loss();

@@ -34,6 +34,18 @@ CHAINS = {
     "eta1_noclip": dict(sampler="eta", eta=1.0, how="none"),
     "eta1_strided_noclip": dict(sampler="eta", eta=1.0, how="none", **STRIDED),
 }
+for _plusplus in (False, True):
+    for _order, _single in ((1, False), (2, False), (3, False), (2, True), (3, True)):
+        _name = f"dpm{'pp' if _plusplus else ''}_{_order}_{'single' if _single else 'multi'}"
+        CHAINS[_name] = dict(sampler="dpm", t=100, steps=10 + _order, solver=dict(
+            order=_order, plusplus=_plusplus, singlestep=_single, logsnr=_plusplus and _order == 3))
+CHAINS.update({
+    "adm_learned": dict(sampler="ddpm", variance="learned", network="adm_small"),
+    "adm_learned_noclip": dict(sampler="ddpm", variance="learned", how="none", network="adm_small"),
+    "resized": dict(sampler="ddpm", size=16, image_size=20, t=5, steps=5),
+    "sde": dict(sampler="sde"),
+    "ode": dict(sampler="ode"),
+})
 SINGLE_STEPS = {
     "step_ddpm_clip_fixedlarge": lambda s, t, u, e, z: diffusion.ddpm_step(s, t, u, e, z),
     "step_ddpm_clip_fixedsmall": lambda s, t, u, e, z: diffusion.ddpm_step(s, t, u, e, z, variance="fixedsmall"),
@@ -51,6 +63,16 @@ class World:
         self.dtype = dtype
         self.unet, self.classifier = build("ddpm_small").to(dtype), build("wrn_small").to(dtype)
         self.x, self.label = self.tensor(shared_inputs()["x"]), torch.tensor(LABEL)
+        self.networks = {"ddpm_small": self.unet}
+
+    def network(self, name):
+        if name not in self.networks:
+            self.networks[name] = build(name).to(self.dtype)
+        return self.networks[name]
+
+    def image(self, size):
+        """The input of a case: the shared one, or one of another size."""
+        return self.x if size is None else self.tensor(other_size_input(size))
 
     def tensor(self, array):
         return torch.from_numpy(array).to(self.dtype)
@@ -67,6 +89,10 @@ def shared_inputs():
             "noise.reverse": hash_values.normal("chain.noise.reverse", (STEPS,) + SHAPE)}
 
 
+def other_size_input(size):
+    return hash_values.uniform("chain.x", SHAPE[:2] + (size, size), 0.5, 0.5)
+
+
 def multi_step_noise():
     return hash_values.normal("chain.noise.multi_step", (STEPS,) + SHAPE)
 
@@ -74,9 +100,11 @@ def multi_step_noise():
 def run_chain(world, x, settings, trail=None):
     """(loss, gradient, logits, purified) of the defended classifier."""
     kept, noise = {}, world.noise(settings.get("forward", "one_shot"))
+    network = world.network(settings.get("network", "ddpm_small"))
+    own = {k: v for k, v in settings.items() if k not in ("network", "image_size")}
 
     def logits_of(v):
-        kept["u"], logits = diffusion.defended_logits(world.unet, world.classifier, v, *noise, trail=trail, **settings)
+        kept["u"], logits = diffusion.defended_logits(network, world.classifier, v, *noise, trail=trail, **own)
         return logits
     return attack.loss_and_gradient(logits_of, x, world.label) + (kept["u"].detach(),)
 
@@ -87,7 +115,7 @@ def echo(settings):
     full.update(settings)
     full["clip"] = full.pop("how")
     full["indices"] = [int(k) for k in diffusion.kept_indices(full["t"], full["steps"])[::-1]]
-    if full["sampler"] == "eta":                    # the variance follows from eta alone
+    if full["sampler"] != "ddpm":                   # the variance follows from the sampler alone
         del full["variance"], full["form"]
     return full
 
@@ -98,8 +126,11 @@ def make_chain(name, worlds):
     tensors, results, trail = {}, {}, []
     if settings.get("forward") == "multi_step":
         tensors["noise.forward"] = multi_step_noise()
+    size = settings.get("image_size")
+    if size:
+        tensors["x"] = other_size_input(size)
     for suffix, world in worlds.items():
-        loss, gradient, logits, u = run_chain(world, world.x, settings, trail if suffix == "f64" else None)
+        loss, gradient, logits, u = run_chain(world, world.image(size), settings, trail if suffix == "f64" and keep_trail else None)
         results[suffix] = gradient
         tensors.update({f"purified.{suffix}": u.numpy(), f"logits.{suffix}": logits.numpy(),
                         f"loss.{suffix}": loss.numpy().reshape(1), f"grad_x.{suffix}": gradient.numpy()})
@@ -107,8 +138,9 @@ def make_chain(name, worlds):
         tensors["trajectory.f64"] = torch.stack([u.detach() for u in trail]).numpy()
     world, gradient = worlds["f64"], results["f64"]
     h, direction = 1e-8, gradient.sign()
-    ends = [float(run_chain(world, world.x + s * h * direction, settings)[0]) for s in (1, -1)]
-    nudged = run_chain(world, world.x + 1e-12 * direction, settings)[1]
+    x = world.image(size)
+    ends = [float(run_chain(world, x + s * h * direction, settings)[0]) for s in (1, -1)]
+    nudged = run_chain(world, x + 1e-12 * direction, settings)[1]
     checks = {"f32_vs_f64_purified": relative(tensors["purified.f32"], tensors["purified.f64"]),
               "f32_vs_f64_grad_x": relative(results["f32"], gradient),
               "finite_difference_error": abs((ends[0] - ends[1]) / (2 * h) / float((gradient * direction).sum()) - 1.0),

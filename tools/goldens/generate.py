@@ -1,6 +1,7 @@
 """Writes the golden files of the tests from PyTorch, or checks that the stored ones can be made again.
 
-usage: /usr/bin/python3 tools/goldens/generate.py [--verify] [FOLDER]      FOLDER defaults to tests/golden
+usage: /usr/bin/python3 tools/goldens/generate.py [--verify | --only=WORD] [FOLDER]      FOLDER defaults to tests/golden
+--only=WORD makes only the files whose name contains WORD and puts their entries into the manifest that is there.
 --verify makes everything again in a temporary folder and compares: float64 to 1e-10, float32 to 1e-3 of the largest
 value (float32 input gradients of ReLU networks differ by 1e-4 between machines, where a ReLU changes sign).
 """
@@ -40,12 +41,15 @@ def describe(folder, path, checks):
     return entry
 
 
-def generate(folder):
-    """Writes every file and returns the manifest entries."""
+def generate(folder, only=""):
+    """Writes every file whose name contains `only` and returns the manifest entries."""
     os.makedirs(folder, exist_ok=True)
     entries = []
 
-    def save(name, made):
+    def save(name, make, *arguments):
+        if only not in name:
+            return
+        made = make(*arguments)
         tensors, metadata, checks = made[:3]
         tensor_file.write(os.path.join(folder, name + ".safetensors"), tensors, metadata)
         entries.append(describe(folder, name + ".safetensors", checks))
@@ -55,16 +59,16 @@ def generate(folder):
             entries.append(describe(folder, name + ".trace.json", None))
 
     for name in network_cases.NETWORKS:
-        save(name, network_cases.make(name))
+        save(name, network_cases.make, name)
     worlds = {"f64": chain_cases.World(torch.float64), "f32": chain_cases.World(torch.float32)}
-    save("chain_inputs", (chain_cases.shared_inputs(), {"about": "shared by chain_*, pgd5_* and eot3"}, None))
+    save("chain_inputs", lambda: (chain_cases.shared_inputs(), {"about": "shared by chain_*, pgd5_* and eot3"}, None))
     for name in chain_cases.CHAINS:
-        save("chain_" + name, chain_cases.make_chain(name, worlds))
+        save("chain_" + name, chain_cases.make_chain, name, worlds)
     for name in chain_cases.SINGLE_STEPS:
-        save(name, chain_cases.make_step(name, worlds))
-    save("eot3", chain_cases.make_eot(worlds))
-    save("pgd5", chain_cases.make_pgd(False, worlds))
-    save("pgd5_purified", chain_cases.make_pgd(True, worlds))
+        save(name, chain_cases.make_step, name, worlds)
+    save("eot3", chain_cases.make_eot, worlds)
+    save("pgd5", chain_cases.make_pgd, False, worlds)
+    save("pgd5_purified", chain_cases.make_pgd, True, worlds)
     return entries
 
 
@@ -97,12 +101,18 @@ def main(arguments):
     folder = ([a for a in arguments if not a.startswith("--")] + ["tests/golden"])[0]
     if "--verify" in arguments:
         return 1 if verify(folder) else 0
-    entries = generate(folder)
+    only = "".join(a[len("--only="):] for a in arguments if a.startswith("--only="))
+    entries = generate(folder, only)
+    path = os.path.join(folder, "MANIFEST.json")
+    if only:
+        with open(path) as file:
+            made = {e["path"] for e in entries}
+            entries = [e for e in json.load(file)["files"] if e["path"] not in made] + entries
     manifest = {"about": "Golden values made with PyTorch on hash weights; see README.md", "command": COMMAND,
                 "torch": torch.__version__, "numpy": np.__version__, "files": entries}
     with open(os.path.join(folder, "MANIFEST.json.tmp"), "w") as file:
         file.write(json.dumps(manifest, indent=1) + "\n")
-    os.replace(os.path.join(folder, "MANIFEST.json.tmp"), os.path.join(folder, "MANIFEST.json"))
+    os.replace(path + ".tmp", path)
     print(f"{len(entries)} files, {sum(e['bytes'] for e in entries) / 1e6:.2f} MB")
     return 0
 

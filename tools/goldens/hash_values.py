@@ -52,7 +52,7 @@ def weight_recipe(key, shape):
         return 1.0, 0.5
     if len(shape) >= 2:
         return 0.0, math.sqrt(3.0 / math.prod(shape[1:]))
-    return (0.0, 0.02) if key.endswith("bias") else (1.0, 0.1)
+    return (1.0, 0.1) if key.endswith("weight") else (0.0, 0.02)
 
 
 def fill_network(network):

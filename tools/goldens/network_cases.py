@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 import hash_values
+import imagenet_networks
 import networks
 
 T_SMALL, T_FULL = [3, 867], [37, 640]
@@ -20,6 +21,14 @@ NETWORKS = {
     "wrn_small": (networks.WideResnet, dict(depth=10, widen=1), (2, 3, 32, 32), None, True),
     "cifar_resnet_20": (networks.CifarResnet, dict(depth=20), (2, 3, 32, 32), None, True),
     "cifar_resnet_8_odd": (networks.CifarResnet, dict(depth=8), (3, 3, 17, 17), None, True),
+    "adm_small": (imagenet_networks.AdmUnet, dict(ch=32, mult=(2, 1), blocks=1, attn=(2,), head=16),
+                  (2, 3, 16, 16), T_SMALL, True),
+    "adm_small_plain": (imagenet_networks.AdmUnet, dict(ch=16, mult=(1, 2), blocks=1, attn=(1, 2), head=8, groups=8,
+                        learn_sigma=False, scale_shift=False, updown=False), (2, 3, 8, 8), T_SMALL, True),
+    "ddpmpp_small": (imagenet_networks.DdpmppUnet, dict(nf=16, mult=(1, 2), blocks=2, attn=(8,), size=16),
+                     (2, 3, 16, 16), T_SMALL, True),
+    "resnet_small": (imagenet_networks.Resnet, dict(stem=16, planes=(8, 16, 24, 32), layers=(2, 1, 1, 1), classes=10),
+                     (2, 3, 33, 33), None, True),
     "ddpm_cifar10": (networks.DdpmUnet, dict(ch=128, mult=(1, 2, 2, 2), blocks=2, attn=(16,), groups=32, size=32),
                      (2, 3, 32, 32), T_FULL, False),
     "wrn_28_10": (networks.WideResnet, dict(depth=28, widen=10), (2, 3, 32, 32), None, False),

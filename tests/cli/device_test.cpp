@@ -1,0 +1,110 @@
+// --device: the same numbers on the CPU and on the emulated device, command by command, on the smallest networks.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "cli/program.h"
+#include "io/json_text.h"
+
+using namespace purescope;
+
+namespace {
+
+using Args = std::vector<std::string>;
+
+const std::string kUnet = "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4,size=8,groups=4";
+const std::string kClassifier = "cifar-resnet:depth=8,size=8,classes=4,width=4";
+
+Args with(Args base, const Args& more) {
+  base.insert(base.end(), more.begin(), more.end());
+  return base;
+}
+
+std::string make_images(const ScratchFolder& folder) {
+  std::vector<float> x(2 * 192);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 37 % 101) / 101;
+  write_npy(folder / "x.npy", {2, 3, 8, 8}, x.data());
+  return folder / "x.npy";
+}
+
+// Runs `args` with --output on both devices and compares the arrays.
+void check(const ScratchFolder& folder, const Args& args) {
+  const std::string cpu = folder / "cpu.npy", emulated = folder / "emulated.npy";
+  expect_success(with(args, {"--output", cpu, "--device", "cpu"}));
+  expect_success(with(args, {"--output", emulated, "--device", "emulated"}));
+  EXPECT_LE(relative_l2(npy_values(emulated), npy_values(cpu)), 1e-9) << args[0];
+  EXPECT_NE(slurp(emulated), slurp(cpu)) << args[0] << ": the CPU was compared with itself";
+}
+
+}  // namespace
+
+TEST(CliDevice, ArraysAgree) {
+  const ScratchFolder folder(true);
+  const std::string x = make_images(folder);
+  const Args chain = {"-q", "--real", "f64", "--input", x, "-p", "formula", "--purifier-arch", kUnet, "--t", "2", "--noise-rng", "torch-cpu"};
+  check(folder, with({"purify"}, chain));
+  check(folder, with(with({"gradient"}, chain), {"-c", "formula", "--classifier-arch", kClassifier, "--labels", "3,1"}));
+  check(folder, {"forward", "--real", "f64", "--weights", "formula", "--arch", kUnet, "--input", x, "--t", "5,700"});
+  check(folder, {"vjp", "--real", "f64", "--weights", "formula", "--arch", kUnet, "--input", x, "--t", "5", "--cotangent", x, "--dparams",
+                 folder / "g.safetensors"});
+}
+
+TEST(CliDevice, CompareAndVersion) {
+  const Args net = {"--arch", kClassifier, "--real", "f64"};
+  EXPECT_EQ(run_program(with({"compare", "cpu", "emulated"}, net)).code, 0);
+  EXPECT_EQ(run_program(with({"compare", "cpu", "emulated", "--tol", "0"}, net)).code, 1) << "control: the bits differ";
+  EXPECT_EQ(run_program(with({"compare", "emulated", "emulated"}, net)).code, 0);
+  EXPECT_NE(expect_success({"version"}).out.find("emulated"), std::string::npos);
+}
+
+// Verdicts and losses of records; another device is another run and does not mix with the first.
+TEST(CliDevice, AttackAgrees) {
+  const ScratchFolder folder(true);
+  std::string text[2];
+  auto args = [&](const std::string& device, const std::string& out) {
+    return Args{"attack", "-q", "-p", "formula", "--purifier-arch", "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4", "-c", "formula",
+                "--classifier-arch", "cifar-resnet:depth=8,size=16,classes=4,width=4", "--data", "shapes", "-n", "2", "--t", "2", "--draws", "2",
+                "--steps", "2", "--real", "f64", "--noise-rng", "torch-cpu", "--out", out, "--device", device};
+  };
+  for (const std::string device : {"cpu", "emulated"}) {
+    expect_success(args(device, folder / device));
+    text[device == "emulated"] = slurp((folder / device) + "/results.0000of0001.jsonl");
+  }
+  std::vector<JsonObject> lines[2];
+  for (int k : {0, 1})
+    for (size_t from = 0, to; (to = text[k].find('\n', from)) != std::string::npos; from = to + 1)
+      lines[k].push_back(JsonObject::parse(text[k].substr(from, to - from), "test"));
+  ASSERT_EQ(lines[0].size(), lines[1].size());
+  int compared = 0;
+  for (size_t i = 0; i < lines[0].size(); ++i) {
+    const JsonObject &a = lines[1][i], &b = lines[0][i];
+    if (b.get_string("kind").rfind("attack:", 0) != 0) continue;
+    EXPECT_EQ(a.get_int("pred_adv"), b.get_int("pred_adv"));
+    EXPECT_EQ(a.get_int("pred_clean"), b.get_int("pred_clean"));
+    EXPECT_NEAR(a.get_double("loss"), b.get_double("loss"), 1e-6 * b.get_double("loss"));
+    EXPECT_NEAR(a.get_double("cr_rand"), b.get_double("cr_rand"), 1e-6 * b.get_double("cr_rand"));
+    ++compared;
+  }
+  EXPECT_GT(compared, 1);
+  const ProgramRun mixed = run_program(with(args("emulated", folder / "cpu"), {"--resume"}));
+  EXPECT_EQ(mixed.code, 78) << mixed.err;
+}
+
+TEST(CliDevice, TrainingAgrees) {
+  const ScratchFolder folder(true);
+  for (const Args kind : {Args{"ddpm", "--arch", "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4"},
+                          Args{"classifier", "--arch", "cifar-resnet:depth=8,size=16,classes=4,width=4"}}) {
+    for (const std::string device : {"cpu", "emulated"})
+      expect_success(with(with({"train"}, kind), {"--data", "shapes:0", "-n", "12", "--batch", "3", "--steps", "2", "--real", "f64", "--out",
+                                                  (folder / kind[0]) + device, "--device", device}));
+    const Safetensors a((folder / kind[0]) + "emulated"), b((folder / kind[0]) + "cpu");
+    ASSERT_EQ(a.tensors().size(), b.tensors().size());
+    for (const TensorInfo& t : b.tensors()) {
+      const std::vector<double> x = tensor_values(a.path(), t.name), y = tensor_values(b.path(), t.name);
+      double largest = 0;
+      for (size_t i = 0; i < y.size(); ++i) largest = std::max(largest, std::fabs(x[i] - y[i]));
+      // Adam divides by the root of its second moment, so that a step is lr whatever the gradient: where that is rounding, so is the step.
+      EXPECT_LE(largest, 1e-5) << kind[0] << " " << t.name;
+    }
+  }
+}
