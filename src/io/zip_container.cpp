@@ -143,8 +143,8 @@ void ZipContainer::check_local(ZipEntry& e, uint64_t directory) const {
   widen(r, e.header + 30 + name, extra, &size, &packed, nullptr);
   e.data = e.header + 30 + name + extra;
   if (e.data > directory || e.packed > directory - e.data) refuse("the entry reaches into the zip directory", where);
-  const bool placeholder = later && (size == 0 || size == 0xffffffff) && (packed == 0 || packed == 0xffffffff);
-  if (!placeholder && (size != e.size || packed != e.packed)) refuse("central and local sizes disagree", where);
+  const bool sizes_follow = later && (size == 0 || size == 0xffffffff) && (packed == 0 || packed == 0xffffffff);
+  if (!sizes_follow && (size != e.size || packed != e.packed)) refuse("central and local sizes disagree", where);
   const uint64_t tail = e.data + e.packed;
   if (later && directory - tail >= 16 && r.number(tail, 4) == kDescriptorMark) {
     const bool narrow =

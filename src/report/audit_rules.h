@@ -14,6 +14,8 @@ AuditCheck judge_gradient_check(int id, const AuditRecords& records, const Audit
 AuditCheck judge_attack_check(int id, const AuditRecords& records, const AuditOptions& options, const AuditBars& bars);
 
 std::string say(const char* format, ...) __attribute__((format(printf, 1, 2)));
+// A verdict without an interval.
+AuditCheck verdict(Verdict v, double value, double bar, int n, const std::string& evidence);
 AuditCheck skipped(const std::string& reason);
 
 }  // namespace purescope

@@ -9,17 +9,6 @@ namespace {
 
 using Unit = AuditRecords::Unit;
 
-AuditCheck verdict(Verdict v, double value, double bar, int n, const std::string& evidence) {
-  AuditCheck c;
-  c.verdict = v;
-  c.value = value;
-  c.bar = bar;
-  c.low = c.high = NAN;
-  c.n = n;
-  c.evidence = evidence;
-  return c;
-}
-
 int broken(const AuditRecords& r, const std::string& kind) {
   int k = 0;
   for (const auto& [unit, record] : r.of(kind)) k += record.get_bool("broken");

@@ -17,6 +17,17 @@ std::string say(const char* format, ...) {
   return text;
 }
 
+AuditCheck verdict(Verdict v, double value, double bar, int n, const std::string& evidence) {
+  AuditCheck c;
+  c.verdict = v;
+  c.value = value;
+  c.bar = bar;
+  c.low = c.high = NAN;
+  c.n = n;
+  c.evidence = evidence;
+  return c;
+}
+
 AuditCheck skipped(const std::string& reason) {
   AuditCheck c;
   c.statistic = reason;
@@ -30,17 +41,6 @@ AuditCheck judge_check(int id, const AuditRecords& records, const AuditOptions& 
 }
 
 namespace {
-
-AuditCheck verdict(Verdict v, double value, double bar, int n, const std::string& evidence) {
-  AuditCheck c;
-  c.verdict = v;
-  c.value = value;
-  c.bar = bar;
-  c.low = c.high = NAN;
-  c.n = n;
-  c.evidence = evidence;
-  return c;
-}
 
 double largest(const std::vector<double>& v) {
   double m = v.empty() ? NAN : v[0];
