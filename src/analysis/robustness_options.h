@@ -31,7 +31,7 @@ struct RobustnessOptions {
   std::vector<Rand> rand = {Rand::Fixed, Rand::Free};
   int64_t test_seed = 0;                // Transfer only
   Backward backward;                    // how the attack's gradient goes through the purifier; in every record
-  int draws = 10;                       // of the compression rate; 0: do not measure it
+  int draws = 10;                       // of the compression rate
   bool clamp_cr = false;
   bool skip_misclassified = false;
   bool predict = true;                  // minimum perturbations of the classifier alone, for the predicted accuracy

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "cli/options.h"
@@ -71,6 +72,7 @@ class RunSink {
   std::string folder_;
   std::unique_ptr<RunDir> dir_;
   std::unique_ptr<Journal> journal_;
+  std::unordered_set<std::string> old_lines_;   // verify: the records without their checksums
   std::vector<std::string> differences_;
   std::vector<int64_t> sample_;
   int compared_ = 0;

@@ -95,9 +95,11 @@ int run_compare(const CompareOptions& o) {
                 o.b.c_str(), a.trace.size(), worst_error, worst, a.trace[worst].name.c_str(), bar);
   print_out(text);
   if (!differs) return kOk;
-  std::snprintf(text, sizeof text, "first step beyond the bar: %zu, %s (%s), error %.3e\n  declared at %s\n", first,
-                lines[first].name.c_str(), lines[first].op.c_str(),
-                relative_error(a.trace[first].values, b.trace[first].values), lines[first].line.c_str());
+  // A dump knows the names of its steps, not their ops and lines.
+  const std::string op = lines[first].op.empty() ? "" : " (" + lines[first].op + ")";
+  const std::string declared = lines[first].line.empty() ? "" : "  declared at " + lines[first].line + "\n";
+  std::snprintf(text, sizeof text, "first step beyond the bar: %zu, %s%s, error %.3e\n%s", first, lines[first].name.c_str(), op.c_str(),
+                relative_error(a.trace[first].values, b.trace[first].values), declared.c_str());
   print_out(text);
   return kNegative;
 }

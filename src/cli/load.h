@@ -48,9 +48,10 @@ bool is_picture(const std::string& path);  // by its ending: png, jpg, jpeg
 // y = a x + c on all values of a View on the host, in place.
 void affine_in_place(double a, double c, View v);
 
-// How many reverse steps may keep their activations for a gradient of `batch` images: "min" 0, "max" all, else as many
-// as fit into SIZE beside the arena that every gradient needs.
-int kept_steps(const std::string& memory, const Model& unet, int batch, int steps);
+// What --memory asks for: "min" a lean plan, "auto" all activations of one network, "max" those of all `steps` reverse steps, SIZE of as
+// many steps as fit beside the arena that every gradient needs, and a lean plan where not even that one fits.
+struct MemoryPlan { bool lean = false; int kept_steps = 0; };
+MemoryPlan memory_plan(const std::string& memory, const Model& unet, int batch, int steps);
 
 // The noise of a whole array of images, handed out for the images [first, first + out.n) in work.
 class NoisePart : public NoiseSource {

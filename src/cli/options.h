@@ -38,7 +38,7 @@ struct PurifyFlags {
   std::string forward, clip, variance, scale, labels;  // empty: the sampler's default
   std::string respacing;
   int image_size = 0;
-  std::string memory = "min";                  // min | max | SIZE: how much activation memory a gradient may keep
+  std::string memory = "auto";                 // min | auto | max | SIZE: how much activation memory a gradient may keep
 };
 
 // Where the noise comes from.
@@ -58,6 +58,7 @@ struct ForwardOptions {
   std::string input, output, cotangent, dparams, dump;
   std::vector<int64_t> t;  // one for all images, or one each
   int batch = 8;           // images per pass
+  std::string memory = "auto";   // min | auto
 };
 
 struct PurifyRunOptions {  // purify and gradient
@@ -73,6 +74,8 @@ struct ExplainOptions {
   CommonOptions common;
   std::string arch;
   std::string mode = "input-grad";  // forward | input-grad | training
+  std::string memory = "auto";      // min | auto
+  int steps_reverse = 0;            // > 0: also the forecast for a gradient through that many reverse steps
   int batch = 1;
 };
 

@@ -13,13 +13,16 @@ void register_explain(Program& program) {
   auto o = std::make_shared<ExplainOptions>();
   Command& c = program.add("explain", "Study", "The steps of a network, its backward list and its memory map.",
                            {"purescope explain --arch ddpm-cifar10",
+                            "purescope explain --arch adm-256 --memory min --steps-reverse 150",
                             "purescope explain --arch wrn:depth=10,widen=1 --batch 8 --mode training --real f64"},
                            [o] { return o->common.f64 ? f64::run_explain(*o) : f32::run_explain(*o); });
   c.group("Network");
   c.text("--arch", "ARCH", "preset or spelled-out architecture", o->arch);
   c.required();
   c.choice("--mode", "what the plan is for (default input-grad)", {"forward", "input-grad", "training"}, o->mode);
+  c.choice("--memory", "the plan of `gradient --memory`: as little as possible, or all that one network call reads (default auto)", {"min", "auto"}, o->memory);
   c.count("--batch", "images of the memory map (default 1)", o->batch);
+  c.count("--steps-reverse", "also the memory of a gradient through this many reverse steps", o->steps_reverse);
   add_common_flags(c, o->common);
   add_json_flag(c, o->common);
 }

@@ -52,6 +52,8 @@ void register_vjp(Program& program) {
   c.text("--cotangent", "FILE", "of the shape of the output", o->cotangent);
   c.required();
   c.text("--dparams", "FILE", "safetensors with the gradients of all parameters, summed over the batch", o->dparams);
+  c.choice("--memory", "keep as little as possible for the backward pass and compute the rest again (min), or all it reads (auto, the default)",
+           {"min", "auto"}, o->memory);
   add_common_flags(c, o->common);
 }
 

@@ -122,8 +122,9 @@ std::unique_ptr<Defence> AuditTarget::honest(const AuditRunOptions& o) {
   check_t_max(*purifier_, o.purify.t[0], o.common.force);
   unet_.emplace(purifier_->make_net());
   const PurifyOptions options = audited_purification(o);
-  return std::make_unique<DiffusionDefence>(
-      *unet_, options, batch_, true, kept_steps(o.purify.memory, purifier_->model, batch_, options.reverse_count()));
+  const MemoryPlan memory = memory_plan(o.purify.memory, purifier_->model, batch_, options.reverse_count());
+  unet_->set_lean(memory.lean);
+  return std::make_unique<DiffusionDefence>(*unet_, options, batch_, true, memory.kept_steps);
 }
 
 AuditFacts AuditTarget::facts() const {

@@ -20,10 +20,13 @@ namespace {
 Checkpoint read_any(const std::string& path, std::map<std::string, std::string>& metadata) {
   if (!path.ends_with(".safetensors")) return read_torch_checkpoint(path);
   const Safetensors file(path);
+  const auto mapped = std::make_shared<const MappedFile>(path);
+  const unsigned char* begin = mapped->data() + (mapped->size() - (file.tensors().empty() ? 0 : file.tensors().back().end));
   Checkpoint c{path, "safetensors", {}, {}};
   for (const TensorInfo& t : file.tensors()) {
-    const unsigned char* data = static_cast<const unsigned char*>(file.data(t));
-    c.tensors.push_back({t.name, t.dtype, t.shape, {data, data + (t.end - t.begin)}});
+    std::vector<int64_t> stride(t.shape.size(), 1);
+    for (size_t k = stride.size(); k-- > 1;) stride[k - 1] = stride[k] * t.shape[k];
+    c.tensors.push_back({t.name, t.dtype, t.shape, mapped, begin + t.begin, stride});
   }
   metadata = file.metadata();
   return c;
@@ -75,23 +78,22 @@ void check_against(const Model& model, const Checkpoint& c) {
   fail(kBadInput, text, c.path, "name the right architecture, or choose a part of the file with --take");
 }
 
-// Floating-point tensors to one type; the others stay as they are.
-void change_dtype(Checkpoint& c, Dtype to) {
-  for (CheckpointTensor& t : c.tensors) {
-    if (!dtype_is_float(t.dtype) || t.dtype == to) continue;
-    std::vector<unsigned char> bytes(t.count() * dtype_bits(to) / 8);
-    if (to == Dtype::F32)
-      convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<float*>(bytes.data()), c.path);
-    else
-      convert(t.dtype, t.bytes.data(), t.count(), reinterpret_cast<double*>(bytes.data()), c.path);
-    t.bytes = std::move(bytes);
-    t.dtype = to;
-  }
+// One tensor of the output, made when it is written. Floating-point tensors become `dtype` ("keep": stay), the others stay as they are.
+TensorOut tensor_out(const CheckpointTensor& t, const std::string& dtype, const std::string& path) {
+  if (dtype == "keep" || !dtype_is_float(t.dtype)) return {t.name, t.dtype, t.shape, nullptr, [&t] { return t.bytes(); }};
+  const Dtype to = dtype == "f32" ? Dtype::F32 : Dtype::F64;
+  return {t.name, to, t.shape, nullptr, [&t, to, path] {
+            const std::vector<unsigned char> from = t.bytes();
+            std::vector<unsigned char> bytes(t.count() * dtype_bits(to) / 8);
+            if (to == Dtype::F32) convert(t.dtype, from.data(), t.count(), reinterpret_cast<float*>(bytes.data()), path);
+            else convert(t.dtype, from.data(), t.count(), reinterpret_cast<double*>(bytes.data()), path);
+            return bytes;
+          }};
 }
 
 void check_finite(const Checkpoint& c, bool strict) {
   for (const CheckpointTensor& t : c.tensors) {
-    const size_t bad = dtype_is_float(t.dtype) ? count_nonfinite(t.dtype, t.bytes.data(), t.count(), c.path) : 0;
+    const size_t bad = dtype_is_float(t.dtype) ? count_nonfinite(t.dtype, t.bytes().data(), t.count(), c.path) : 0;
     if (!bad) continue;
     const std::string what = printable(t.name) + " holds " + std::to_string(bad) + " NaN or infinite values";
     if (strict) fail(kBadInput, what, c.path, "--strict refuses such values; use a sound file");
@@ -99,9 +101,9 @@ void check_finite(const Checkpoint& c, bool strict) {
   }
 }
 
-std::string type_summary(const Checkpoint& c) {
+std::string type_summary(const std::vector<TensorOut>& tensors) {
   std::map<std::string, size_t> count;
-  for (const CheckpointTensor& t : c.tensors) ++count[dtype_name(t.dtype)];
+  for (const TensorOut& t : tensors) ++count[dtype_name(t.dtype)];
   std::string text;
   for (const auto& [name, n] : count) text += (text.empty() ? "" : ", ") + std::to_string(n) + " " + name;
   return text;
@@ -130,14 +132,13 @@ int run_convert(const ConvertOptions& o) {
     metadata["arch"] = model.arch;
   }
   check_finite(c, o.common.strict);
-  if (o.dtype != "keep") change_dtype(c, o.dtype == "f32" ? Dtype::F32 : Dtype::F64);
   metadata["source_sha256"] = sha256_file(o.input);
   std::vector<TensorOut> tensors;
-  for (const CheckpointTensor& t : c.tensors) tensors.push_back({t.name, t.dtype, t.shape, t.bytes.data()});
+  for (const CheckpointTensor& t : c.tensors) tensors.push_back(tensor_out(t, o.dtype, c.path));
   write_safetensors(o.output, tensors, metadata);
   if (o.common.quiet) return kOk;
   std::fprintf(stderr, "%s (%s): %s\ntypes %s: %s\n", o.input.c_str(), container.c_str(), choice.text().c_str(),
-               o.dtype == "keep" ? "kept" : "made one", type_summary(c).c_str());
+               o.dtype == "keep" ? "kept" : "made one", type_summary(tensors).c_str());
   if (!o.arch.empty()) std::fprintf(stderr, "all keys fit %s\n", metadata["arch"].c_str());
   return kOk;
 }

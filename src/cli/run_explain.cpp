@@ -110,6 +110,10 @@ std::string backward_table(const Model& m, const Plan& plan) {
                      s.name.c_str());
       continue;
     }
+    if (line.kind == BackwardLine::Again) {
+      text += format("  %4zu  %s again: %s\n", j, op_name(s.op), s.name.c_str());
+      continue;
+    }
     std::string to;
     for (int k = 0; k < kMaxInputs; ++k)
       if (line.dx[k] >= 0)
@@ -133,6 +137,7 @@ std::vector<Slot> slots(const Model& m, const Plan& plan) {
     const size_t size = static_cast<size_t>(info.c) * info.h * info.w * plan.batch;
     const std::string name = value_name(m, static_cast<int>(v));
     if (plan.value[v] != kNoSlot) list.push_back({name, plan.value[v], size});
+    if (plan.again[v] != kNoSlot) list.push_back({name + ", again", plan.again[v], size});
     if (plan.grad[v] != kNoSlot) list.push_back({"d(" + name + ")", plan.grad[v], size});
   }
   std::stable_sort(list.begin(), list.end(), [](const Slot& a, const Slot& b) { return a.size > b.size; });
@@ -160,6 +165,16 @@ std::string memory_map(const Model& m, const Plan& plan, const std::string& mode
     text += format("    %10zu  %12zu  %s  %s\n", list[i].offset, list[i].size, mib(list[i].size * unit).c_str(),
                    list[i].name.c_str());
   return text;
+}
+
+// What a gradient through `steps` reverse steps needs beside the classifier: the weights, one arena, and the Trail of src/diffusion/purify.h.
+std::string chain_forecast(const Model& m, const Plan& plan, int steps) {
+  double weights = 0;
+  for (const ParamInfo& p : m.params) weights += static_cast<double>(p.count());
+  const ValueInfo& v = m.values[m.input];
+  const double image = static_cast<double>(v.c) * v.h * v.w * plan.batch, trail = image * (steps + 1), unit = sizeof(real);
+  return format("  gradient through %d reverse steps\n    weights + arena + %d states = ", steps, steps + 1) +
+         mib((weights + static_cast<double>(plan.arena) + trail) * unit) + "; each further step " + mib(image * unit) + "\n";
 }
 
 // One object per step, then one with the totals.
@@ -197,7 +212,7 @@ std::string json_lines(const Model& m, const Plan& plan) {
 int run_explain(const ExplainOptions& o) {
   const Model model = make_model(o.arch, false);
   const Mode mode = o.mode == "forward" ? Mode::Forward : o.mode == "training" ? Mode::Training : Mode::InputGrad;
-  const Plan plan = make_plan(model, o.batch, mode, false);
+  const Plan plan = make_plan(model, o.batch, mode, false, o.memory == "min");
   if (o.common.json) {
     print_out(json_lines(model, plan));
     return kOk;
@@ -205,6 +220,7 @@ int run_explain(const ExplainOptions& o) {
   print_out(step_table(model));
   print_out(backward_table(model, plan));
   print_out(memory_map(model, plan, o.mode));
+  if (o.steps_reverse) print_out(chain_forecast(model, plan, o.steps_reverse));
   return kOk;
 }
 

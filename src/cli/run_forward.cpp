@@ -85,6 +85,7 @@ int run_vjp(const ForwardOptions& o) {
   Net net = loaded.make_net();
   Buffer dx(x.n, x.c, x.h, x.w, Device::Cpu);
   const int batch = std::min(o.batch, x.n);
+  net.set_lean(o.memory == "min");
   net.plan(batch, o.dparams.empty() ? Mode::InputGrad : Mode::Training);
   if (!o.dparams.empty()) net.grads().fill_zero();
   for (int first = 0; first < x.n; first += batch) {

@@ -200,12 +200,13 @@ void affine_in_place(double a, double c, View v) {
   for (size_t i = 0; i < v.size(); ++i) v.data[i] = static_cast<real>(a * v.data[i] + c);
 }
 
-int kept_steps(const std::string& memory, const Model& unet, int batch, int steps) {
-  if (memory == "min") return 0;
-  if (memory == "max") return steps;
+MemoryPlan memory_plan(const std::string& memory, const Model& unet, int batch, int steps) {
+  if (memory == "auto") return {};
+  if (memory == "min") return {true, 0};
+  if (memory == "max") return {false, steps};
   const uint64_t arena = make_plan(unet, batch, Mode::InputGrad, false).arena * sizeof(real);
   const uint64_t fit = parse_size(memory, "--memory") / arena;
-  return fit <= 1 ? 0 : static_cast<int>(std::min<uint64_t>(fit - 1, steps));
+  return fit == 0 ? MemoryPlan{true, 0} : MemoryPlan{false, static_cast<int>(std::min<uint64_t>(fit - 1, steps))};
 }
 
 void NoisePart::forward(ForwardKind kind, int t, View out) {

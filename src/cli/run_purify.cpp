@@ -132,9 +132,10 @@ struct Chain {
     u = read_images(o.input, image, "--input", o.common, true);
     affine_in_place(2, -1, u.view());
     batch = std::min(o.batch, u.view().n);
-    const int keep = gradient ? kept_steps(o.purify.memory, loaded.model, batch, options.reverse_count()) : 0;
+    const MemoryPlan memory = gradient ? memory_plan(o.purify.memory, loaded.model, batch, options.reverse_count()) : MemoryPlan{};
     unet.emplace(loaded.make_net());
-    purifier.emplace(*unet, options, batch, gradient, keep);
+    unet->set_lean(memory.lean);
+    purifier.emplace(*unet, options, batch, gradient, memory.kept_steps);
   }
 };
 
@@ -151,8 +152,9 @@ void check_picture_output(const std::string& path, const Buffer& x) {
 // Classifier loss: cross-entropy of logits(x), summed over the images in order, and its gradient in x.
 class Loss {
  public:
-  Loss(const PurifyRunOptions& o, const View& shape, int batch)
+  Loss(const PurifyRunOptions& o, const View& shape, int batch, bool lean = false)
       : loaded_(load_classifier(o.classifier, o.common)), net_(loaded_.make_net()) {
+    net_.set_lean(lean);
     const ValueInfo image = loaded_.image();
     if (image.c != shape.c || image.h != shape.h || image.w != shape.w)
       fail(kBadInput,
@@ -237,7 +239,7 @@ int run_gradient(const PurifyRunOptions& o) {
   if (o.purifier.weights == "none") return classifier_gradient(o);
   Chain chain(o, true);
   const View u = chain.u.view();
-  Loss loss(o, u, chain.batch);
+  Loss loss(o, u, chain.batch, chain.unet->lean());
   RunNoise noise(o.noise, u.n);
   announce(o, chain.options);
   Buffer purified(u.n, u.c, u.h, u.w, Device::Cpu);

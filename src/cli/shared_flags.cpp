@@ -142,10 +142,11 @@ void add_purify_flags(Command& c, PurifyFlags& o) {
 }
 
 void add_memory_flag(Command& c, PurifyFlags& o) {
-  c.option("--memory", "SIZE|min|max",
-           "activations kept for the gradient instead of computed again; same bits (default min)",
+  c.option("--memory", "SIZE|min|auto|max",
+           "activations kept for the gradient instead of computed again, same bits: as few as possible, those of one network call (auto, the "
+           "default), of all calls, or what fits into SIZE",
            [&o](const std::string& text, const std::string& flag) {
-             if (text != "min" && text != "max") parse_size(text, flag);
+             if (text != "min" && text != "auto" && text != "max") parse_size(text, flag);
              o.memory = text;
            });
 }

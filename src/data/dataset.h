@@ -30,6 +30,8 @@ struct Dataset {
 //                      the first image of every class, then the second of every class, and so on.
 //   folder:DIR,LIST    the images that the text file LIST names, CLASS/FILE a line, in its order (RobustBench's list of
 //                      ImageNet images has this form). A class without a folder: 66.
+//   folder:DIR[,LIST],PREPROCESSING   the same, each image resized and cropped first, by RobustBench's names: Res256Crop224,
+//                      BicubicRes256Crop224, Res224, Crop288 (io/image_resize.h).
 //   npy:X.npy,LABELS.npy  [N, 3, height, width] floats in [0, 1] or bytes (divided by 255), and N class numbers
 // Errors: 2 unknown kind of source or bad seed; 65 damaged, or fewer images than asked for; 66 missing.
 Dataset load_dataset(const std::string& spec, int64_t first, int64_t count);

@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "io/durable.h"
 #include "io/image.h"
+#include "io/image_resize.h"
 
 namespace purescope {
 namespace {
@@ -113,6 +114,27 @@ std::vector<Entry> listed(const std::string& folder, const std::string& list, st
   return entries;
 }
 
+// FOLDER[,LIST][,PREPROCESSING] taken apart. A folder may have commas in its name.
+struct Source { std::string folder, list, preprocessing = "none"; };
+
+Source split(std::string paths) {
+  Source s;
+  const auto last = [&] {
+    std::error_code ignored;
+    const size_t comma = fs::is_directory(paths, ignored) ? std::string::npos : paths.rfind(',');
+    const std::string part = comma == std::string::npos ? "" : paths.substr(comma + 1);
+    if (comma != std::string::npos) paths.resize(comma);
+    return part;
+  };
+  s.list = last();
+  if (is_preprocessing(s.list)) {
+    s.preprocessing = s.list;
+    s.list = last();
+  }
+  s.folder = paths;
+  return s;
+}
+
 // Interleaved bytes to planes of byte / 255.
 void to_planes(const Image& image, float* chw) {
   const size_t pixels = static_cast<size_t>(image.width) * image.height;
@@ -125,9 +147,8 @@ void to_planes(const Image& image, float* chw) {
 
 Dataset load_image_folder(const std::string& paths, int64_t first, int64_t count) {
   Dataset data;
-  std::error_code ignored;
-  const size_t comma = fs::is_directory(paths, ignored) ? std::string::npos : paths.rfind(',');
-  const std::string folder = paths.substr(0, comma), list = comma == std::string::npos ? "" : paths.substr(comma + 1);
+  const auto [folder, list, preprocessing] = split(paths);
+  const auto read = [&preprocessing](const std::string& path) { return preprocess(read_image(path), preprocessing, path); };
   std::vector<Entry> entries;
   if (list.empty()) {
     const auto files = list_classes(folder, data.class_names);
@@ -145,21 +166,22 @@ Dataset load_image_folder(const std::string& paths, int64_t first, int64_t count
     data.sources.push_back(entry.source);
   }
   if (count > 0) {
-    const Image sample = read_image(entries[0].path);
+    const Image sample = read(entries[0].path);
     data.width = sample.width;
     data.height = sample.height;
   }
   data.images.resize(entries.size() * data.image_size());
   parallel_for(data.count(), [&](int k) {
-    const Image image = read_image(entries[k].path);
+    const Image image = read(entries[k].path);
     if (image.width != data.width || image.height != data.height) {
       const auto size = [](int w, int h) { return std::to_string(w) + "x" + std::to_string(h); };
       fail(kBadInput, "the image is " + size(image.width, image.height) + ", but " + entries[0].source + " is " +
-           size(data.width, data.height), entries[k].path, "give all images the same size");
+           size(data.width, data.height), entries[k].path, "give all images the same size, or add a preprocessing: folder:DIR,Res256Crop224");
     }
     to_planes(image, data.images.data() + k * data.image_size());
   });
-  const std::string order = list.empty() ? "" : ", in the order of " + fs::path(list).filename().string();
+  const std::string order = (list.empty() ? "" : ", in the order of " + fs::path(list).filename().string()) +
+                            (preprocessing == "none" ? "" : ", " + preprocessing);
   data.description = "folder:" + fs::path(folder).filename().string() + order + ", images " + std::to_string(first) + " to " +
                      std::to_string(first + count - 1) + " of " + std::to_string(available) + ", " +
                      image_decoder_names();

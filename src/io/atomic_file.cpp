@@ -19,22 +19,23 @@ std::string reason() { return errno_text(errno); }
 
 // Fills the temporary file and closes it, so that a late error of the disk is seen too.
 void fill(const std::string& temporary, const std::string& path,
-          const std::vector<std::pair<const void*, size_t>>& parts) {
+          const std::function<void(const PutBytes& put)>& produce) {
   FileHandle file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.get() < 0)
     fail(kCannotCreate, "cannot create the file: " + reason(), path, "check that its folder exists and can be written");
-  for (const auto& [data, size] : parts)
+  produce([&](const void* data, size_t size) {
     if (!write_fully(file.get(), {static_cast<const char*>(data), size})) fail_io("write error", path, errno);
+  });
   if (::fsync(file.get()) != 0 || ::close(file.release()) != 0) fail_io("write error", path, errno);
 }
 
 }  // namespace
 
-void write_file_atomic(const std::string& path, const std::vector<std::pair<const void*, size_t>>& parts) {
+void write_stream_atomic(const std::string& path, const std::function<void(const PutBytes& put)>& produce) {
   static std::atomic<unsigned> counter{0};
   const std::string temporary = path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
   try {
-    fill(temporary, path, parts);
+    fill(temporary, path, produce);
     if (::rename(temporary.c_str(), path.c_str()) != 0)
       fail(kCannotCreate, "cannot put the file in place: " + reason(), path, "is there a folder of this name?");
   } catch (...) {
@@ -42,6 +43,10 @@ void write_file_atomic(const std::string& path, const std::vector<std::pair<cons
     throw;
   }
   sync_folder(folder_of(path));
+}
+
+void write_file_atomic(const std::string& path, const std::vector<std::pair<const void*, size_t>>& parts) {
+  write_stream_atomic(path, [&](const PutBytes& put) { for (const auto& [data, size] : parts) put(data, size); });
 }
 
 void write_text_atomic(const std::string& path, std::string_view bytes) {
@@ -70,6 +75,12 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
 
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<unsigned char*>(data_), size_);
+}
+
+void MappedFile::forget(const unsigned char* first, size_t size) const {
+  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE)), begin = static_cast<size_t>(first - data_);
+  const size_t from = (begin + page - 1) / page * page, to = (begin + size) / page * page;   // whole pages only
+  if (from < to) ::madvise(const_cast<unsigned char*>(data_) + from, to - from, MADV_DONTNEED);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

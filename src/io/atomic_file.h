@@ -1,6 +1,7 @@
 // Whole files: written completely or not at all, and read through a read-only memory map.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,9 @@ namespace purescope {
 // cannot be created or put in place, 74 on a write
 // error (disk full included).
 void write_file_atomic(const std::string& path, const std::vector<std::pair<const void*, size_t>>& parts);
+// The same, for files larger than memory: `produce` hands its parts to put(data, size), one after another.
+using PutBytes = std::function<void(const void* data, size_t size)>;
+void write_stream_atomic(const std::string& path, const std::function<void(const PutBytes& put)>& produce);
 void write_text_atomic(const std::string& path, std::string_view bytes);
 
 // A regular file mapped read-only. Errors: 66 missing, 77 unreadable, 65 a directory or another special file, 74
@@ -29,6 +33,8 @@ class MappedFile {
   const unsigned char* data() const { return data_; }  // null for an empty file
   size_t size() const { return size_; }
   const std::string& path() const { return path_; }
+  // These bytes will not be read again soon: their pages need not stay in memory. What they hold does not change.
+  void forget(const unsigned char* first, size_t size) const;
 
  private:
   std::string path_;

@@ -1,7 +1,6 @@
 #include "io/checkpoint_tree.h"
 
 #include <algorithm>
-#include <cstring>
 #include <unordered_set>
 
 #include "core/check.h"
@@ -13,38 +12,6 @@ namespace {
 
 const int kMaxDepth = 64;
 const size_t kMaxVisits = 16'000'000, kMaxKey = 1024;
-
-// out = the elements at offset + sum i_k stride_k, last index fastest; `at` walks the outer indices.
-void copy_strided(const unsigned char* storage, const TensorRef& t, size_t item, unsigned char* out) {
-  const size_t rank = t.size.size();
-  const int64_t inner = rank ? t.size[rank - 1] : 1, inner_stride = rank ? t.stride[rank - 1] : 1;
-  std::vector<int64_t> index(rank, 0);
-  for (;;) {
-    int64_t at = t.offset;
-    for (size_t k = 0; k + 1 < rank; ++k) at += index[k] * t.stride[k];
-    const unsigned char* row = storage + static_cast<size_t>(at) * item;
-    if (inner_stride == 1) {
-      std::memcpy(out, row, static_cast<size_t>(inner) * item);
-      out += static_cast<size_t>(inner) * item;
-    } else {
-      for (int64_t i = 0; i < inner; ++i, out += item)
-        std::memcpy(out, row + static_cast<size_t>(i * inner_stride) * item, item);
-    }
-    size_t k = rank ? rank - 1 : 0;
-    while (k > 0 && ++index[k - 1] == t.size[k - 1]) index[--k] = 0;
-    if (k == 0) return;
-  }
-}
-
-// Row-major without gaps: one copy does it.
-bool is_dense(const TensorRef& t) {
-  int64_t expected = 1;
-  for (size_t k = t.size.size(); k-- > 0;) {
-    if (t.size[k] != 1 && t.stride[k] != expected) return false;
-    expected *= t.size[k];
-  }
-  return true;
-}
 
 class Collector {
  public:
@@ -102,17 +69,8 @@ class Collector {
     PURESCOPE_REQUIRE(tensor_bytes(s.dtype, t.size, bytes));
     if (bytes > budget_) refuse("the tensors expand to far more than the file holds", name);
     budget_ -= bytes;
-    CheckpointTensor tensor{name, s.dtype, t.size, {}};
-    if (bytes) {
-      const unsigned char* storage = roots_[t.storage].data + static_cast<size_t>(s.begin) * item;
-      const unsigned char* first = storage + static_cast<size_t>(t.offset) * item;
-      if (is_dense(t)) {
-        tensor.bytes.assign(first, first + bytes);
-      } else {
-        tensor.bytes.resize(bytes);
-        copy_strided(storage, t, item, tensor.bytes.data());
-      }
-    }
+    CheckpointTensor tensor{name, s.dtype, t.size, nullptr, nullptr, t.stride};
+    if (bytes) tensor.first = roots_[t.storage].data + static_cast<size_t>(s.begin + t.offset) * item;
     out_.tensors.push_back(std::move(tensor));
   }
 

@@ -105,7 +105,6 @@ void write_safetensors(const std::string& path, std::vector<TensorOut> tensors,
     }
     header += "}";
   }
-  std::vector<std::pair<const void*, size_t>> parts(2);
   std::map<std::string, bool> seen;
   size_t at = 0;
   for (const TensorOut& t : tensors) {
@@ -123,15 +122,23 @@ void write_safetensors(const std::string& path, std::vector<TensorOut> tensors,
     header.append(":{\"dtype\":\"").append(dtype_name(t.dtype)).append("\",\"shape\":").append(shape);
     header.append(",\"data_offsets\":[").append(std::to_string(at)).append(",").append(std::to_string(at + bytes));
     header.append("]}");
-    if (bytes) parts.emplace_back(t.data, bytes);
     at += bytes;
   }
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');
   const uint64_t length = header.size();
-  parts[0] = {&length, 8};
-  parts[1] = {header.data(), header.size()};
-  write_file_atomic(path, parts);
+  write_stream_atomic(path, [&](const PutBytes& put) {
+    put(&length, 8);
+    put(header.data(), header.size());
+    for (const TensorOut& t : tensors) {
+      size_t bytes = 0;
+      PURESCOPE_REQUIRE(tensor_bytes(t.dtype, t.shape, bytes));
+      if (bytes == 0) continue;
+      const std::vector<unsigned char> made = t.make ? t.make() : std::vector<unsigned char>();
+      PURESCOPE_REQUIRE(!t.make || made.size() == bytes);
+      put(t.make ? made.data() : t.data, bytes);
+    }
+  });
 }
 
 }  // namespace purescope

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -52,7 +53,8 @@ struct TensorOut {
   std::string name;
   Dtype dtype = Dtype::F32;
   std::vector<int64_t> shape;
-  const void* data = nullptr;  // row-major, little-endian, dense
+  const void* data = nullptr;  // row-major, little-endian, dense; or, where it is made when its turn comes:
+  std::function<std::vector<unsigned char>()> make = nullptr;
 };
 
 // Writes the tensors sorted by item size (largest first), then by name, header padded with spaces to a multiple of 8;

@@ -121,7 +121,51 @@ void read_legacy(const MappedFile& file, Checkpoint& out) {
   collect_tensors(object, roots, file.size(), out);
 }
 
+// out = the elements at sum i_k stride_k, last index fastest; `at` walks the outer indices.
+void copy_strided(const CheckpointTensor& t, size_t item, unsigned char* out) {
+  const size_t rank = t.shape.size();
+  const int64_t inner = rank ? t.shape[rank - 1] : 1, inner_stride = rank ? t.stride[rank - 1] : 1;
+  std::vector<int64_t> index(rank, 0);
+  for (;;) {
+    int64_t at = 0;
+    for (size_t k = 0; k + 1 < rank; ++k) at += index[k] * t.stride[k];
+    const unsigned char* row = t.first + static_cast<size_t>(at) * item;
+    if (inner_stride == 1) {
+      std::memcpy(out, row, static_cast<size_t>(inner) * item);
+      out += static_cast<size_t>(inner) * item;
+    } else {
+      for (int64_t i = 0; i < inner; ++i, out += item)
+        std::memcpy(out, row + static_cast<size_t>(i * inner_stride) * item, item);
+    }
+    size_t k = rank ? rank - 1 : 0;
+    while (k > 0 && ++index[k - 1] == t.shape[k - 1]) index[--k] = 0;
+    if (k == 0) return;
+  }
+}
+
+// Row-major without gaps: one copy does it.
+bool is_dense(const CheckpointTensor& t) {
+  int64_t expected = 1;
+  for (size_t k = t.shape.size(); k-- > 0;) {
+    if (t.shape[k] != 1 && t.stride[k] != expected) return false;
+    expected *= t.shape[k];
+  }
+  return true;
+}
+
 }  // namespace
+
+std::vector<unsigned char> CheckpointTensor::bytes() const {
+  const size_t item = dtype_bits(dtype) / 8, size = count() * item;
+  std::vector<unsigned char> copy(size);
+  if (size == 0) return copy;
+  if (!is_dense(*this)) copy_strided(*this, item, copy.data());
+  else {
+    std::memcpy(copy.data(), first, size);
+    file->forget(first, size);
+  }
+  return copy;
+}
 
 size_t CheckpointTensor::count() const {
   size_t product = 1;
@@ -136,7 +180,8 @@ const CheckpointTensor* Checkpoint::find(const std::string& name) const {
 }
 
 Checkpoint read_torch_checkpoint(const std::string& path) {
-  const MappedFile file(path);
+  const auto mapped = std::make_shared<const MappedFile>(path);
+  const MappedFile& file = *mapped;
   Checkpoint out;
   out.path = path;
   const auto has = [&](size_t at, const char* text, size_t n) {
@@ -149,6 +194,7 @@ Checkpoint read_torch_checkpoint(const std::string& path) {
          "load and re-save it with a current PyTorch");
   else if (file.data()[0] == 0x80) read_legacy(file, out);
   else refuse("this is not a PyTorch checkpoint (neither zip nor legacy)", path);
+  for (CheckpointTensor& t : out.tensors) t.file = mapped;
   return out;
 }
 

@@ -166,6 +166,7 @@ const unsigned char* ZipContainer::content(const ZipEntry& entry) const {
   if (entry.method != 0) refuse("the entry is compressed; only stored entries are read", where);
   const unsigned char* data = file_.data() + entry.data;
   if (crc32(data, entry.size) != entry.crc) refuse("wrong CRC-32: the content is damaged", where);
+  file_.forget(data, entry.size);
   return data;
 }
 

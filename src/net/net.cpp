@@ -26,7 +26,7 @@ void Net::plan(int batch, Mode mode, bool keep_everything) {
 #ifdef PURESCOPE_DEBUG
   keep_everything = true;  // debug builds keep every value, so that any of them can be printed afterwards
 #endif
-  plan_ = make_plan(model_, batch, mode, keep_everything);
+  plan_ = make_plan(model_, batch, mode, keep_everything, lean_);
   graphs_.clear();
   bool fresh = arena_.size() < plan_.arena;
 #ifdef PURESCOPE_DEBUG
@@ -57,6 +57,12 @@ View Net::saved(int step) const {
   return {base_ + plan_.saved[step], batch_, model_.steps[step].saved, 1, 1, device()};
 }
 
+View Net::signs(int step) const {
+  if (plan_.signs[step] == kNoSlot) return {};
+  const ValueInfo& v = model_.values[model_.steps[step].out];
+  return {base_ + plan_.signs[step], batch_, static_cast<int>(sign_reals(static_cast<size_t>(v.c) * v.h * v.w)), 1, 1, device()};
+}
+
 View Net::scratch(const BackwardLine& line, int k) const {
   const ValueInfo& v = model_.values[model_.steps[line.step].in[k]];
   return {base_ + plan_.scratch[k], batch_, v.c, v.h, v.w, device()};
@@ -77,10 +83,12 @@ void Net::set_time(double t) {
   fill_forward(t, time());
 }
 
-// The one switch from a step to its op, forward. No default: a new op does not compile until it stands here.
-void Net::forward_step(int index) {
+// The one switch from a step to its op, forward. No default: a new op does not compile until it stands here. again: in the backward pass,
+// from what that pass may read, into the slot for it.
+void Net::forward_step(int index, bool again) {
   const Step& s = model_.steps[index];
-  const View a = value(s.in[0]), b = s.in[1] < 0 ? View{} : value(s.in[1]), y = value(s.out);
+  auto in = [&](int k) { return s.in[k] < 0 ? View{} : again ? kept(s.in[k]) : value(s.in[k]); };
+  const View a = in(0), b = in(1), y = again ? slot(plan_.again[s.out], s.out) : value(s.out);
   switch (s.op) {
     case Op::Conv2d: return conv2d_forward(s.conv2d, a, param(s, 0), param(s, 1), y);
     case Op::Linear: return linear_forward(s.linear, a, param(s, 0), param(s, 1), y);
@@ -88,13 +96,16 @@ void Net::forward_step(int index) {
     case Op::BatchNorm:
       return batch_norm_forward(s.batch_norm, a, param(s, 0), param(s, 1), param(s, 2), param(s, 3), y, saved(index));
     case Op::Silu: return silu_forward(a, y);
-    case Op::Relu: return relu_forward(a, y);
+    case Op::Relu:
+      relu_forward(a, y);
+      if (const View bits = signs(index); !bits.empty()) sign_bits_forward(y, bits);
+      return;
     case Op::Add: return add_forward(a, b, y);
     case Op::Concat: return concat_forward(a, b, y);
     case Op::AddChannel: return add_channel_forward(a, b, y);
     case Op::UpsampleNearest: return upsample_nearest_forward(a, y);
     case Op::GlobalAvgPool: return global_avg_pool_forward(a, y);
-    case Op::Attention: return attention_forward(s.attention, a, b, value(s.in[2]), y);
+    case Op::Attention: return attention_forward(s.attention, a, b, in(2), y);
     case Op::TimeEmbedding: return time_embedding_forward(s.time_embedding, a, y);
     case Op::Normalize: return normalize_forward(s.normalize, a, y);
     case Op::SubsamplePad: return subsample_pad_forward(s.subsample_pad, a, y);
@@ -114,7 +125,7 @@ void Net::backward_step(const BackwardLine& line) {
   for (int k = 0; k < kMaxInputs; ++k)
     if (line.dx[k] >= 0) dx[k] = line.to_scratch[k] ? scratch(line, k) : grad(line.dx[k]);
   const View dy = grad(s.out), dw = param_grad(s, 0), db = param_grad(s, 1);
-  const View x = value(s.in[0]);  // read only where the plan kept it
+  const View x = kept(s.in[0]);  // read only where the plan kept it
   switch (s.op) {
     case Op::Conv2d: return conv2d_backward(s.conv2d, x, param(s, 0), dy, dx[0], dw, db);
     case Op::Linear: return linear_backward(s.linear, x, param(s, 0), dy, dx[0], dw, db);
@@ -122,7 +133,9 @@ void Net::backward_step(const BackwardLine& line) {
     case Op::BatchNorm:
       return batch_norm_backward(s.batch_norm, x, param(s, 0), param(s, 2), param(s, 3), saved(line.step), dy, dx[0], dw, db);
     case Op::Silu: return silu_backward(x, dy, dx[0]);
-    case Op::Relu: return relu_backward(value(s.out), dy, dx[0]);
+    case Op::Relu:
+      if (const View bits = signs(line.step); !bits.empty()) return sign_bits_backward(bits, dy, dx[0]);
+      return relu_backward(value(s.out), dy, dx[0]);
     case Op::Add:
       if (!dx[0].empty()) copy_forward(dy, dx[0]);
       if (!dx[1].empty()) copy_forward(dy, dx[1]);
@@ -131,11 +144,11 @@ void Net::backward_step(const BackwardLine& line) {
     case Op::AddChannel: return add_channel_backward(dy, dx[0], dx[1]);
     case Op::UpsampleNearest: return upsample_nearest_backward(dy, dx[0]);
     case Op::GlobalAvgPool: return global_avg_pool_backward(dy, dx[0]);
-    case Op::Attention: return attention_backward(s.attention, x, value(s.in[1]), value(s.in[2]), dy, dx[0], dx[1], dx[2]);
+    case Op::Attention: return attention_backward(s.attention, x, kept(s.in[1]), kept(s.in[2]), dy, dx[0], dx[1], dx[2]);
     case Op::TimeEmbedding: return;
     case Op::Normalize: return normalize_backward(s.normalize, dy, dx[0]);
     case Op::SubsamplePad: return subsample_pad_backward(s.subsample_pad, dy, dx[0]);
-    case Op::ScaleShift: return scale_shift_backward(x, value(s.in[1]), dy, dx[0], dx[1]);
+    case Op::ScaleShift: return scale_shift_backward(x, kept(s.in[1]), dy, dx[0], dx[1]);
     case Op::AvgPool: return avg_pool_backward(dy, dx[0]);
     case Op::MaxPool: return max_pool_backward(s.max_pool, saved(line.step), dy, dx[0]);
     case Op::AttentionPacked: return attention_packed_backward(s.attention, x, dy, dx[0]);
@@ -182,7 +195,7 @@ void Net::backward() {
 
 void Net::forward_steps() {
   for (int i = 0; i < static_cast<int>(model_.steps.size()); ++i) {
-    forward_step(i);
+    forward_step(i, false);
     if (on_step) on_step(i);
   }
 }
@@ -190,8 +203,11 @@ void Net::forward_steps() {
 void Net::backward_lines() {
   for (int j = 0; j < static_cast<int>(plan_.backward.size()); ++j) {
     const BackwardLine& line = plan_.backward[j];
-    if (line.kind == BackwardLine::Op) backward_step(line);
-    else { const View d = grad(line.value); add_forward(d, scratch(line, line.scratch), d); }
+    switch (line.kind) {
+      case BackwardLine::Op: backward_step(line); break;
+      case BackwardLine::Again: forward_step(line.step, true); break;
+      case BackwardLine::Add: add_forward(grad(line.value), scratch(line, line.scratch), grad(line.value)); break;
+    }
     if (on_backward_line) on_backward_line(j);
   }
 }
@@ -200,7 +216,7 @@ void Net::backward_lines() {
 void Net::check_red_zones(const char* when) const {
 #ifdef PURESCOPE_DEBUG
   for (size_t v = 0; v < model_.values.size(); ++v)
-    for (size_t offset : {plan_.value[v], plan_.grad[v]}) {
+    for (size_t offset : {plan_.value[v], plan_.grad[v], plan_.again[v]}) {
       if (offset == kNoSlot) continue;
       const ValueInfo& info = model_.values[v];
       const size_t count = (static_cast<size_t>(info.c) * info.h * info.w * plan_.batch + 15) / 16 * 16;

@@ -18,6 +18,9 @@ class Net {
 
   // Lays out memory for up to `batch` images. After this nothing allocates. Views taken before are stale.
   void plan(int batch, Mode mode, bool keep_everything = false);
+  // From the next plan() on: lean plans (make_plan) for input gradients.
+  void set_lean(bool lean) { lean_ = lean; }
+  bool lean() const { return lean_; }
   // Uses only the first `batch` images of the plan (1 <= batch <= the planned one).
   void set_batch(int batch);
   int batch() const { return batch_; }
@@ -61,13 +64,15 @@ class Net {
  private:
   View slot(size_t offset, int id) const;
   View saved(int step) const;
+  View signs(int step) const;
+  View kept(int id) const { return plan_.again[id] != kNoSlot ? slot(plan_.again[id], id) : value(id); }   // for the backward pass
   View scratch(const BackwardLine& line, int k) const;
   View param(const Step& s, int k) const { return s.param[k] < 0 ? View{} : params_->view(s.param[k]); }
   View param_grad(const Step& s, int k) const;
   void run(bool backward);
   void forward_steps();
   void backward_lines();
-  void forward_step(int index);
+  void forward_step(int index, bool again);
   void backward_step(const BackwardLine& line);
   void check_red_zones(const char* when) const;
 
@@ -78,6 +83,7 @@ class Net {
   Buffer arena_;
   real* base_ = nullptr;   // start of the arena in use
   int batch_ = 0;
+  bool lean_ = false;
   struct FreeGraph { Device device; void operator()(DeviceGraph* g) const { device_graph_free(device, g); } };
   // By arena, batch and direction; empty after the first pass, which runs step by step and lets the ops allocate what they work in.
   std::map<std::tuple<const real*, int, bool>, std::unique_ptr<DeviceGraph, FreeGraph>> graphs_;

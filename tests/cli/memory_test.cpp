@@ -1,26 +1,34 @@
-// Peak memory of the full-chain gradient: one network's activations, whatever t* is. Only the states between the steps grow with it.
+// Peak memory: of the full-chain gradient, one network's activations, whatever t* is (only the states between the steps grow with it);
+// of a conversion, a few copies of the largest tensor, whatever the file holds.
 #include <cstdlib>
 
 #include "cli/program.h"
+#include "io/checkpoint_builder.h"
+#include "io/safetensors.h"
 #include "test_paths.h"
 
 using namespace purescope;
 
 namespace {
 
-// Peak resident set in bytes, by a small helper process (tests/bench/peak_memory.cpp), or 0 where it cannot be had.
-double peak_of(const std::string& t, const std::string& output) {
+// Peak resident set in bytes of the program, by a small helper process (tests/bench/peak_memory.cpp), or 0 where it cannot be had.
+double peak_of_program(const std::string& words) {
   const ScratchFolder folder(true);
-  const std::string command = std::string("'") + PURESCOPE_PEAK_MEMORY + "' '" + PURESCOPE_PROGRAM +
-                              "' gradient -q -p formula --purifier-arch ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4,size=8,groups=4 -c formula "
-                              "--classifier-arch cifar-resnet:depth=8,size=8,classes=4,width=4 --labels 3 --threads 1 --input '" +
-                              folder.path() + "/x.npy' --output '" + output + "' --t " + t + " > '" + folder.path() + "/out'";
-  std::vector<float> x(192, 0.5f);
-  write_npy(folder / "x.npy", {1, 3, 8, 8}, x.data());
+  const std::string command = std::string("'") + PURESCOPE_PEAK_MEMORY + "' '" + PURESCOPE_PROGRAM + "' " + words + " > '" + folder.path() + "/out'";
   if (std::system(command.c_str()) != 0) return 0;
   const std::string out = slurp(folder / "out");
   const size_t at = out.find("peak resident set ");
   return at == std::string::npos ? 0 : std::stod(out.substr(at + 18));
+}
+
+double peak_of(const std::string& t, const std::string& output) {
+  const ScratchFolder folder(true);
+  const std::string words = "gradient -q -p formula --purifier-arch ddpm-unet:ch=8,mult=1-2,blocks=1,attn=4,size=8,groups=4 -c formula "
+                              "--classifier-arch cifar-resnet:depth=8,size=8,classes=4,width=4 --labels 3 --threads 1 --input '" +
+                              folder.path() + "/x.npy' --output '" + output + "' --t " + t;
+  std::vector<float> x(192, 0.5f);
+  write_npy(folder / "x.npy", {1, 3, 8, 8}, x.data());
+  return peak_of_program(words);
 }
 
 }  // namespace
@@ -50,4 +58,35 @@ TEST(CliMemory, KeptStepsAreSeen) {
   if (few == 0 || kept == 0) GTEST_SKIP() << "no peak resident set on this system";
   EXPECT_GT(kept - few, 100 * 3 * 8 * 8 * sizeof(float) + 3e6);
   EXPECT_EQ(slurp(folder / "a.npy"), slurp(folder / "b.npy"));
+}
+
+// A checkpoint of 24 tensors of 4 MB (96 MB), written out in double (192 MB).
+TEST(CliMemory, ConversionHoldsOneTensorAtATime) {
+#ifdef PURESCOPE_SANITIZED
+  GTEST_SKIP() << "the address sanitizer's own memory would be measured";
+#endif
+  const ScratchFolder folder(true);
+  constexpr int kTensors = 24, kValues = 1 << 20;
+  std::vector<bytes::ZipItem> items = {{"m/data.pkl", ""}, {"m/version", "3\n"}};
+  std::vector<std::pair<std::string, std::string>> entries;
+  for (int k = 0; k < kTensors; ++k) {
+    const std::string key = std::to_string(k);
+    const std::vector<float> values(kValues, static_cast<float>(k));
+    entries.push_back({"w" + key, bytes::rebuild(bytes::storage("FloatStorage", key, kValues), 0, {kValues}, {1})});
+    items.push_back({"m/data/" + key, {reinterpret_cast<const char*>(values.data()), kValues * sizeof(float)}});
+  }
+  items[0].content = bytes::pickle(bytes::dict(entries));
+  spit(folder / "big.pt", bytes::zip(items));
+  const double peak = peak_of_program("convert -q '" + folder / "big.pt" + "' '" + folder / "big.safetensors" + "' --dtype f64");
+  if (peak == 0) GTEST_SKIP() << "no peak resident set on this system";
+  EXPECT_LT(peak, 50e6);
+  std::printf("peak resident set %.1f MB\n", peak / 1e6);
+  const Safetensors file(folder / "big.safetensors");
+  ASSERT_EQ(file.tensors().size(), static_cast<size_t>(kTensors));
+  std::vector<double> values(kValues);
+  for (int k = 0; k < kTensors; ++k) {
+    file.read(*file.find("w" + std::to_string(k)), values.data());
+    EXPECT_EQ(values.front(), k);
+    EXPECT_EQ(values.back(), k);
+  }
 }

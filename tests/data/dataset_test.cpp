@@ -176,6 +176,29 @@ TEST(ImageFolder, RefusesBadFolders) {
   EXPECT_EQ(load_dataset("folder:" + folder / "sizes", 0, 1).count(), 1) << "only the images asked for are read";
 }
 
+// Pictures of different sizes fit once they are cut to one; with a list or without.
+TEST(ImageFolder, PreprocessingByName) {
+  const TempFolder folder;
+  const auto png = [](int width, int height) {
+    return make_png({width, height, 8, 2}, [](int x, int y, int c) { return unsigned(x + 3 * y + 50 * c) & 255; });
+  };
+  folder.write("images/a/1.png", png(300, 260));
+  folder.write("images/b/2.png", png(256, 400));
+  const std::string list = folder.write("list.txt", {'b', '/', '2', '.', 'p', 'n', 'g'}), images = "folder:" + folder / "images";
+  expect_error([&] { load_dataset(images, 0, -1); }, 65, "the image is 256x400");
+  const Dataset data = load_dataset(images + ",Res256Crop224", 0, -1);
+  EXPECT_EQ(data.width, 224);
+  EXPECT_EQ(data.height, 224);
+  EXPECT_EQ(data.count(), 2);
+  EXPECT_NE(data.description.find("Res256Crop224"), std::string::npos) << data.description;
+  // 256 pixels wide already: a crop from (16, 88).
+  for (int x = 0; x < 224; ++x) EXPECT_EQ(data.image(1)[x], static_cast<float>((x + 16 + 3 * 88) & 255) / 255.0f);
+  const Dataset listed = load_dataset(images + "," + list + ",Res256Crop224", 0, -1);
+  EXPECT_EQ(listed.count(), 1);
+  EXPECT_EQ(std::vector<float>(listed.images), std::vector<float>(data.images.begin() + data.image_size(), data.images.end()));
+  expect_error([&] { load_dataset(images + ",Crop288", 0, -1); }, 65, "smaller than the crop of 288");
+}
+
 TEST(ArrayPair, ReadsImagesAndLabels) {
   const TempFolder folder;
   std::vector<float> x(4 * 3 * 2 * 5);

@@ -23,7 +23,7 @@ std::vector<double> values(const Checkpoint& c, const std::string& name) {
   const CheckpointTensor* t = c.find(name);
   if (!t) { ADD_FAILURE() << "no tensor " << name; return {}; }
   std::vector<double> out(t->count());
-  convert(t->dtype, t->bytes.data(), out.size(), out.data(), name);
+  convert(t->dtype, t->bytes().data(), out.size(), out.data(), name);
   return out;
 }
 
@@ -80,7 +80,7 @@ TEST(TorchCheckpoint, ZipAndLegacyGiveTheSameTensors) {
   EXPECT_EQ(b.container, "legacy");
   for (size_t i = 0; i < a.tensors.size(); ++i) {
     EXPECT_EQ(a.tensors[i].name, b.tensors[i].name);
-    EXPECT_EQ(a.tensors[i].bytes, b.tensors[i].bytes);
+    EXPECT_EQ(a.tensors[i].bytes(), b.tensors[i].bytes());
   }
 }
 
@@ -221,7 +221,7 @@ TEST(TorchCheckpoint, ReferenceFiles) {
       ASSERT_NE(found, nullptr) << t.name;
       EXPECT_EQ(found->shape, t.shape) << t.name;
       std::vector<double> a(found->count()), b(static_cast<size_t>(t.count()));
-      convert(found->dtype, found->bytes.data(), a.size(), a.data(), t.name);
+      convert(found->dtype, found->bytes().data(), a.size(), a.data(), t.name);
       want.read(t, b.data());
       EXPECT_EQ(a, b) << t.name;
       compared += a.size();
@@ -248,7 +248,7 @@ TEST(TorchCheckpoint, PublishedLegacyFile) {
   EXPECT_EQ(c.find("conv1.weight")->shape, (std::vector<int64_t>{16, 3, 3, 3}));
   size_t parameters = 0;
   for (const CheckpointTensor& t : c.tensors) {
-    EXPECT_EQ(count_nonfinite(t.dtype, t.bytes.data(), t.count(), t.name), 0u) << t.name;
+    EXPECT_EQ(count_nonfinite(t.dtype, t.bytes().data(), t.count(), t.name), 0u) << t.name;
     if (t.name.find("running_") == t.name.npos && t.name.find("num_batches") == t.name.npos) parameters += t.count();
   }
   EXPECT_EQ(parameters, 269722u);  // 0.27 million: He et al. 2016, table 6

@@ -23,7 +23,7 @@ std::string cleaned(const std::string& from, const ScratchFolder& folder) {
   }
   clean_keys(c, "auto");
   std::vector<TensorOut> tensors;
-  for (const CheckpointTensor& t : c.tensors) tensors.push_back({t.name, t.dtype, t.shape, t.bytes.data()});
+  for (const CheckpointTensor& t : c.tensors) tensors.push_back({t.name, t.dtype, t.shape, nullptr, [&t] { return t.bytes(); }});
   const std::string path = folder / "clean.safetensors";
   write_safetensors(path, tensors, {});
   return path;

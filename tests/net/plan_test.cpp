@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/parallel.h"
+#include "models/zoo.h"
 #include "net/small_nets.h"
 
 using namespace purescope;
@@ -57,6 +58,14 @@ std::vector<Alive> alive_slots(const Model& m, const Plan& plan) {
   auto size = [&](int v) { return static_cast<size_t>(plan.batch) * m.values[v].c * m.values[v].h * m.values[v].w; };
   auto value = [&](int v, int when) { touch("value " + std::to_string(v), plan.value[v], size(v), when); };
   auto grad = [&](int v, int when) { touch("grad " + std::to_string(v), plan.grad[v], size(v), when); };
+  // What a backward line reads: the value, or what was computed again in its place.
+  auto kept = [&](int v, int when) {
+    if (plan.again[v] == kNoSlot) value(v, when);
+    else touch("again " + std::to_string(v), plan.again[v], size(v), when);
+  };
+  auto signs = [&](int i, int when) {
+    touch("signs " + std::to_string(i), plan.signs[i], plan.batch * sign_reals(size(m.steps[i].out) / plan.batch), when);
+  };
   value(m.input, -1);
   value(m.input, turn);
   if (m.time >= 0) value(m.time, -1);
@@ -66,6 +75,7 @@ std::vector<Alive> alive_slots(const Model& m, const Plan& plan) {
     value(s.out, i);
     for (int v : s.in) if (v >= 0) value(v, i);
     if (s.saved) touch("saved " + std::to_string(i), plan.saved[i], static_cast<size_t>(s.saved) * plan.batch, i);
+    if (plan.signs[i] != kNoSlot) signs(i, i);
   }
   if (plan.mode == Mode::Forward) { EXPECT_TRUE(plan.backward.empty()); }
   else { grad(m.output, turn); grad(m.input, end); }
@@ -79,6 +89,11 @@ std::vector<Alive> alive_slots(const Model& m, const Plan& plan) {
             size(line.value), when);
       continue;
     }
+    if (line.kind == BackwardLine::Again) {
+      for (int v : s.in) if (v >= 0) kept(v, when);
+      touch("again " + std::to_string(s.out), plan.again[s.out], size(s.out), when);
+      continue;
+    }
     grad(s.out, when);
     for (int k = 0; k < kMaxInputs; ++k) {
       if (line.dx[k] < 0) continue;
@@ -88,11 +103,12 @@ std::vector<Alive> alive_slots(const Model& m, const Plan& plan) {
       else grad(line.dx[k], when);
     }
     const bool weights = plan.mode == Mode::Training;
-    if (s.op == Op::GroupNorm || s.op == Op::Silu || s.op == Op::Attention || s.op == Op::AttentionPacked) value(s.in[0], when);
-    if (s.op == Op::ScaleShift && line.dx[0] >= 0) value(s.in[1], when);
-    if (s.op == Op::ScaleShift && line.dx[1] >= 0) value(s.in[0], when);
-    if (s.op == Op::Attention) { value(s.in[1], when); value(s.in[2], when); }
-    if (s.op == Op::Relu) value(s.out, when);
+    if (s.op == Op::GroupNorm || s.op == Op::Silu || s.op == Op::Attention || s.op == Op::AttentionPacked) kept(s.in[0], when);
+    if (s.op == Op::ScaleShift && line.dx[0] >= 0) kept(s.in[1], when);
+    if (s.op == Op::ScaleShift && line.dx[1] >= 0) kept(s.in[0], when);
+    if (s.op == Op::Attention) { kept(s.in[1], when); kept(s.in[2], when); }
+    if (s.op == Op::Relu && plan.lean) signs(line.step, when);
+    if (s.op == Op::Relu && !plan.lean) value(s.out, when);
     if ((s.op == Op::Conv2d || s.op == Op::Linear || s.op == Op::Nin || s.op == Op::BatchNorm) && weights) value(s.in[0], when);
     if (s.op == Op::BatchNorm && s.batch_norm.training) value(s.in[0], when);
     if (s.saved)
@@ -172,6 +188,39 @@ TEST(Plan, ImageInABatchIsTheImageAlone) {
       EXPECT_FALSE(compare_bits(one.dx.data(), all.dx.data() + (n + 1) % 5 * dx, dx)) << "control: images differ";
     }
   }
+}
+
+// A lean plan has another backward list and another arena, and the same result, also after other images have been through it.
+TEST(Plan, LeanPlansChangeNoBit) {
+  int again = 0, signs = 0;
+  for (const NamedModel& m : small_models()) {
+    Net net = formula_net(m.make());
+    net.plan(2, Mode::InputGrad);
+    const Pass plain = run_pass(net);
+    net.set_lean(true);
+    net.plan(2, Mode::InputGrad);
+    run_pass(net, 7);
+    expect_same(run_pass(net), plain, m.name);
+    const Plan lean = make_plan(net.model(), 2, Mode::InputGrad, false, true), usual = make_plan(net.model(), 2, Mode::InputGrad, false);
+    for (int v = 0; v < static_cast<int>(lean.again.size()); ++v) again += lean.again[v] != kNoSlot;
+    for (size_t offset : lean.signs) signs += offset != kNoSlot;
+    EXPECT_EQ(overlaps(alive_slots(net.model(), lean), lean.arena), 0) << m.name;
+    EXPECT_LE(lean.arena, usual.arena + usual.arena / 8) << m.name;
+    EXPECT_FALSE(make_plan(net.model(), 2, Mode::Training, false, true).lean) << "weight gradients read what a lean plan drops";
+  }
+  EXPECT_GT(again, 3);
+  EXPECT_GT(signs, 3);
+}
+
+// On the full-size networks it is what it is for.
+TEST(Plan, LeanPlansAreSmaller) {
+  const auto arena = [](const char* arch, bool lean) {
+    return static_cast<double>(make_plan(make_model(arch, false), 1, Mode::InputGrad, false, lean).arena);
+  };
+  EXPECT_LT(arena("adm-256", true), 0.7 * arena("adm-256", false));
+  EXPECT_LT(arena("ddpm-cifar10", true), 0.75 * arena("ddpm-cifar10", false));
+  EXPECT_LT(arena("resnet50", true), 0.5 * arena("resnet50", false));
+  EXPECT_LT(arena("wrn-28-10", true), 0.5 * arena("wrn-28-10", false));
 }
 
 TEST(Plan, ThreadsChangeNoBit) {

@@ -1,6 +1,10 @@
 // The sizes at which every op is tested: odd sizes, single pixels, one channel per group, strides, lopsided padding, missing biases,
 // batches of 1, 2 and 5, and one size of a real network each. The conv2d and normalisation rows are in headers of their own.
 #pragma once
+#include <memory>
+
+#include "core/buffer.h"
+#include "net/plan.h"
 #include "ops/conv_cases.h"
 #include "ops/norm_cases.h"
 #include "oracle/attention.h"
@@ -38,6 +42,20 @@ inline OpCase relu_case(Size z) {
   c.set_oracle([](const auto& a) { return oracle::relu(a.in[0]); });
   c.has_kink = true;
   c.big = z.c == 256;
+  return c;
+}
+
+// ReLU as a lean plan runs it: the backward pass has the signs and not the values.
+inline OpCase relu_signs_case(Size z) {
+  OpCase c = relu_case(z);
+  c.name = "relu by its signs" + sizes(z.n, z.c, z.h, z.w);
+  const auto bits = std::make_shared<Buffer>();
+  c.forward = [bits](const Views& v) {
+    relu_forward(v.in[0], v.out);
+    *bits = Buffer(v.out.n, static_cast<int>(sign_reals(v.out.image_size())), 1, 1, v.out.device);
+    sign_bits_forward(v.out, bits->view());
+  };
+  c.backward = [bits](const Views& v) { sign_bits_backward(bits->view(), v.dout, v.din[0]); };
   return c;
 }
 
@@ -182,7 +200,12 @@ std::vector<OpCase> per_size(const Make& make) {
 }
 
 inline std::vector<OpCase> silu_cases() { return per_size([](Size z) { return silu_case(z, z.h == 8 ? 30 : 6); }); }
-inline std::vector<OpCase> relu_cases() { return per_size(relu_case); }
+inline std::vector<OpCase> relu_cases() {
+  std::vector<OpCase> cases = per_size(relu_case);
+  for (const OpCase& c : per_size(relu_signs_case)) cases.push_back(c);
+  cases.push_back(relu_signs_case({3, 3, 3, 3}));   // 27 values: the last byte is a part of one
+  return cases;
+}
 inline std::vector<OpCase> add_cases() { return per_size(add_case); }
 inline std::vector<OpCase> add_channel_cases() { return per_size(add_channel_case); }
 inline std::vector<OpCase> upsample_nearest_cases() { return per_size(upsample_nearest_case); }
