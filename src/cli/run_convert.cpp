@@ -17,21 +17,6 @@ namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
 
-Checkpoint read_any(const std::string& path, std::map<std::string, std::string>& metadata) {
-  if (!path.ends_with(".safetensors")) return read_torch_checkpoint(path);
-  const Safetensors file(path);
-  const auto mapped = std::make_shared<const MappedFile>(path);
-  const unsigned char* begin = mapped->data() + (mapped->size() - (file.tensors().empty() ? 0 : file.tensors().back().end));
-  Checkpoint c{path, "safetensors", {}, {}};
-  for (const TensorInfo& t : file.tensors()) {
-    std::vector<int64_t> stride(t.shape.size(), 1);
-    for (size_t k = stride.size(); k-- > 1;) stride[k - 1] = stride[k] * t.shape[k];
-    c.tensors.push_back({t.name, t.dtype, t.shape, mapped, begin + t.begin, stride});
-  }
-  metadata = file.metadata();
-  return c;
-}
-
 // Averaged weights that score-SDE stores as a list without names, ema.shadow_params.0, 1, ...: entry i belongs to the i-th trainable
 // parameter of the model. Says whether there was such a list.
 bool name_averages(const Model& model, Checkpoint& c) {
@@ -121,7 +106,7 @@ int run_convert(const ConvertOptions& o) {
   if (std::filesystem::exists(o.output, ignored) && !o.force)
     fail(kCannotCreate, "the output exists", o.output, "choose another name, or add --force to replace it");
   std::map<std::string, std::string> metadata;
-  Checkpoint c = read_any(o.input, metadata);
+  Checkpoint c = read_checkpoint(o.input, metadata);
   const std::string container = c.container;
   const KeyChoice choice = clean_keys(c, o.raw ? "none" : o.take);
   if (!o.arch.empty()) {

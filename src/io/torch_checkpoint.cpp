@@ -7,6 +7,7 @@
 #include "io/atomic_file.h"
 #include "io/checkpoint_tree.h"
 #include "io/pickle.h"
+#include "io/safetensors.h"
 #include "io/text.h"
 #include "io/zip_container.h"
 
@@ -196,6 +197,23 @@ Checkpoint read_torch_checkpoint(const std::string& path) {
   else refuse("this is not a PyTorch checkpoint (neither zip nor legacy)", path);
   for (CheckpointTensor& t : out.tensors) t.file = mapped;
   return out;
+}
+
+Checkpoint read_checkpoint(const std::string& path, std::map<std::string, std::string>& metadata) {
+  if (!path.ends_with(".safetensors")) return read_torch_checkpoint(path);
+  const Safetensors checked(path);
+  metadata = checked.metadata();
+  Checkpoint c{path, "safetensors", {}, {}};
+  if (checked.tensors().empty()) return c;
+  // The data section ends with the file, without gaps: that has just been checked.
+  const auto mapped = std::make_shared<const MappedFile>(path);
+  const unsigned char* data = mapped->data() + (mapped->size() - checked.tensors().back().end);
+  for (const TensorInfo& t : checked.tensors()) {
+    std::vector<int64_t> stride(t.shape.size(), 1);
+    for (size_t k = stride.size(); k-- > 1;) stride[k - 1] = stride[k] * t.shape[k];
+    c.tensors.push_back({t.name, t.dtype, t.shape, mapped, data + t.begin, stride});
+  }
+  return c;
 }
 
 }  // namespace purescope

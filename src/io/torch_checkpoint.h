@@ -1,6 +1,7 @@
 // Restricted reader of PyTorch checkpoints: zip (1.6 and later), TorchScript archives, and the legacy container (before
 // 1.6). Nothing in a file is ever executed; see io/pickle.h.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,5 +35,8 @@ struct Checkpoint {
 // checked where it lies in the mapped file; nothing is copied before bytes(), so a file may be larger than memory. Errors: 65 damaged, or anything but plain
 // data and tensors; 66 missing; 77 unreadable.
 Checkpoint read_torch_checkpoint(const std::string& path);
+
+// The same for a file of either kind; NAME.safetensors also gives its metadata.
+Checkpoint read_checkpoint(const std::string& path, std::map<std::string, std::string>& metadata);
 
 }  // namespace purescope

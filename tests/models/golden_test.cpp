@@ -131,6 +131,30 @@ void check_full(const std::string& name, const std::string& arch, bool relu) {
   std::printf("%s: output %.2e, input gradient %.2e\n", name.c_str(), out.worst, dx.worst);
 }
 
+// Full size and 150,528 pixels: all logits, every 16th value of the input gradient and its sums. Input and cotangent by the formula.
+void check_resnet50() {
+  const Safetensors golden(golden_path("resnet50"));
+  Net net = formula_net("resnet50");
+  net.set_lean(true);
+  net.plan(1, Mode::InputGrad);
+  store(direction("input", net.input().size(), 0.5, 0.5), net.input());
+  net.forward();
+  const Comparison out = against(net.output(), golden, "out", kOutError);
+  EXPECT_TRUE(out) << out.message;
+  store(direction("cotangent", net.output_grad().size()), net.output_grad());
+  net.backward();
+  const std::vector<real> dx = values_of(net.input_grad());
+  const std::vector<double> expected = tensor(golden, "grad_x_sampled.f64"), sums = tensor(golden, "grad_x_summary.f64");
+  std::vector<real> sampled;
+  for (size_t i = 0; i < dx.size(); i += 16) sampled.push_back(dx[i]);
+  const Comparison values = compare_l2(sampled.data(), expected.data(), expected.size(), bar(kReluGradError));
+  EXPECT_TRUE(values) << values.message;
+  const std::vector<double> got = summary("input", dx);
+  for (int i = 0; i < 4; ++i)   // sums cancel: their error is a share of the sum of magnitudes, or of squares
+    EXPECT_NEAR(got[i], sums[i], 10 * bar(kReluGradError) * (i == 2 ? sums[2] : sums[1])) << "sum " << i;
+  std::printf("resnet50: output %.2e, input gradient %.2e\n", out.worst, values.worst);
+}
+
 }  // namespace
 
 class SmallNetwork : public testing::TestWithParam<Case> {};
@@ -141,6 +165,7 @@ INSTANTIATE_TEST_SUITE_P(Golden, SmallNetwork, testing::ValuesIn(kSmall),
 TEST(Golden, OddImages) { check_small("cifar_resnet_8_odd", odd_resnet(), true); }
 TEST(Golden, DdpmCifar10) { check_full("ddpm_cifar10", "ddpm-cifar10", false); }
 TEST(Golden, Wrn28x10) { check_full("wrn_28_10", "wrn-28-10", true); }
+TEST(Golden, Resnet50) { check_resnet50(); }
 
 // Negative controls: what a wrong network or a wrong golden value looks like to the comparisons above.
 TEST(Golden, WrongValuesAreSeen) {

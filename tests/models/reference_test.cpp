@@ -15,12 +15,8 @@ namespace {
 
 // The safetensors file `from` with clean keys (as `purescope convert` writes them), in a folder of its own.
 std::string cleaned(const std::string& from, const ScratchFolder& folder) {
-  const Safetensors file(from);
-  Checkpoint c{from, "safetensors", {}, {}};
-  for (const TensorInfo& t : file.tensors()) {
-    const unsigned char* data = static_cast<const unsigned char*>(file.data(t));
-    c.tensors.push_back({t.name, t.dtype, t.shape, {data, data + (t.end - t.begin)}});
-  }
+  std::map<std::string, std::string> ignored;
+  Checkpoint c = read_checkpoint(from, ignored);
   clean_keys(c, "auto");
   std::vector<TensorOut> tensors;
   for (const CheckpointTensor& t : c.tensors) tensors.push_back({t.name, t.dtype, t.shape, nullptr, [&t] { return t.bytes(); }});

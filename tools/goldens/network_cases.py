@@ -32,7 +32,10 @@ NETWORKS = {
     "ddpm_cifar10": (networks.DdpmUnet, dict(ch=128, mult=(1, 2, 2, 2), blocks=2, attn=(16,), groups=32, size=32),
                      (2, 3, 32, 32), T_FULL, False),
     "wrn_28_10": (networks.WideResnet, dict(depth=28, widen=10), (2, 3, 32, 32), None, False),
+    "resnet50": (imagenet_networks.Resnet, dict(stem=64, planes=(64, 128, 256, 512), layers=(3, 4, 6, 3), classes=1000),
+                 (1, 3, 224, 224), None, False),
 }
+SAMPLED = {"resnet50": 16}      # too large to keep: every 16th value of the input gradient, and its sums; inputs by the formula
 
 
 def build(name):
@@ -125,6 +128,9 @@ def make(name):
     checks = {"parameters": parameters,
               "f32_vs_f64_out": relative(out32, out64), "f32_vs_f64_grad_x": relative(dx32, dx64),
               "finite_difference_error": finite_difference_error(network, x64, t, cotangent64, dx64, h)}
+    if name in SAMPLED:
+        tensors = {"out.f64": out64.numpy(), "grad_x_sampled.f64": dx64.numpy().reshape(-1)[::SAMPLED[name]],
+                   "grad_x_summary.f64": hash_values.summary(dx64.numpy(), "probe.input")}
     metadata = {"network": type(network).__name__, "settings": json.dumps(settings), "weights": "hash"}
     if with_parameters:
         extra, zero = parameter_tensors(grads64)
@@ -133,5 +139,5 @@ def make(name):
         checks["zero_gradients"] = zero
         checks["f32_vs_f64_worst_parameter"] = max(
             (relative(grads32[k], grads64[k]), k) for k in grads64 if k not in zero)
-    rows = None if with_parameters else trace(network, (x64, t) if t_list else (x64,))
+    rows = None if with_parameters or name in SAMPLED else trace(network, (x64, t) if t_list else (x64,))
     return tensors, metadata, checks, rows
