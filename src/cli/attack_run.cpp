@@ -91,6 +91,15 @@ std::string without_crc(const std::string& line) {
   return at == std::string::npos ? line : line.substr(0, at) + "}";
 }
 
+// "000017.s0.t100.e0.031373.fixed": one image under one setting, in names of files.
+std::string setting_name(const RecordId& id) {
+  char name[128];
+  std::string rand = id.kind.substr(id.kind.find(':') + 1);
+  std::replace(rand.begin(), rand.end(), ':', '-');
+  std::snprintf(name, sizeof name, "%06lld.s%lld.t%d.e%.6f.%s", static_cast<long long>(id.image), static_cast<long long>(id.seed), id.t, id.eps, rand.c_str());
+  return name;
+}
+
 }  // namespace
 
 const char* kind_name(RunKind kind) {
@@ -197,12 +206,14 @@ void RunSink::put(const RecordId& id, const std::string& line) {
 }
 
 std::string RunSink::adversarial_path(const RecordId& id) const {
-  char name[128];
-  std::string rand = id.kind.substr(id.kind.find(':') + 1);
-  std::replace(rand.begin(), rand.end(), ':', '-');
-  std::snprintf(name, sizeof name, "/adv/%06lld.s%lld.t%d.e%.6f.%s.npy", static_cast<long long>(id.image), static_cast<long long>(id.seed), id.t,
-                id.eps, rand.c_str());
-  return folder_ + name;
+  return folder_ + "/adv/" + setting_name(id) + ".npy";
+}
+
+std::string RunSink::gradient_path(const RecordId& id, int64_t step, int draw) const {
+  std::filesystem::create_directories(folder_ + "/gradients");
+  char name[64];
+  std::snprintf(name, sizeof name, ".step%05lld.draw%02d.npy", static_cast<long long>(step), draw);
+  return folder_ + "/gradients/" + setting_name(id) + name;
 }
 
 void RunSink::save_adversarial(const RecordId& setting, const AttackRecord& r, int channels, int height, int width) const {

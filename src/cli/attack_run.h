@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "data/dataset.h"
 #include "io/journal.h"
+#include "io/npy.h"
 #include "io/run_dir.h"
 #include "report/attack_table.h"
 
@@ -45,6 +46,11 @@ class RunSink {
   void put(const RecordId& id, const std::string& line);
 
   void save_adversarial(const RecordId& id, const AttackRecord& record, int channels, int height, int width) const;
+  // The gradient of one draw [channels, height, width], of type real: gradients/IMAGE.sSEED.tT.eEPS.RAND.stepNNNNN.drawNN.npy.
+  template <class Real>
+  void save_gradient(const RecordId& id, int64_t step, int draw, int channels, int height, int width, const Real* values) const {
+    if (!verifying()) write_npy(gradient_path(id, step, draw), {channels, height, width}, values);
+  }
   std::vector<float> load_adversarial(const RecordId& id) const;   // empty if there is none
   template <class Checkpoint>
   void load_state(const std::string& key, const std::vector<int64_t>& ids, Checkpoint& checkpoint) const {
@@ -62,6 +68,7 @@ class RunSink {
 
  private:
   std::string adversarial_path(const RecordId& id) const;
+  std::string gradient_path(const RecordId& id, int64_t step, int draw) const;   // makes the folder
   std::string state_path() const { return folder_ + "/state/attack.safetensors"; }
   std::string state_key(const std::string& key, const std::vector<int64_t>& ids) const;
   void make_state_folder() const;

@@ -102,7 +102,7 @@ struct AttackOptions {
   int64_t count = -1, first = 0;     // -n (-1: 100, or all if fewer), --subset
   int batch = 0;                     // 0: 8 images, fewer for large networks
   std::string out;                   // run directory; empty: runs/KIND-HASH8
-  bool resume = false, repair = false, force_mixed = false, save_adv = false;
+  bool resume = false, repair = false, force_mixed = false, save_adv = false, save_gradients = false;
   bool only_fixed = false, only_free = false, transfer = false;   // --fix-random, --no-fix-random, --test-seed given
   std::vector<std::string> command_line;   // recorded in the header, so that `verify` can repeat it
   std::string verify_run;            // not empty: compare with the records of this run instead of writing one

@@ -155,6 +155,7 @@ void register_attack(Program& program, const std::shared_ptr<Words>& line) {
   c.on_off("predict", "minimum perturbations of the classifier alone, for the predicted accuracy (default on)", o->run.predict);
   c.flag("--skip-misclassified", "leave images that the classifier alone gets wrong out of the accuracies", o->run.skip_misclassified);
   c.flag("--save-adv", "write every adversarial image (default: the first 8, for grid.png)", o->save_adv);
+  c.flag("--save-gradients", "write the gradient of every EOT draw in every step, before averaging, into gradients/: one .npy each", o->save_gradients);
   add_purify_flags(c, o->purify);
   add_memory_flag(c, o->purify);
   add_noise_flags(c, o->noise);

@@ -110,8 +110,15 @@ class Runner {
     const std::string key = id.kind + " " + std::to_string(id.seed) + " " + std::to_string(id.t) + " " + std::to_string(id.eps);
     AttackCheckpoint checkpoint;
     sink_.load_state(key, b.ids, checkpoint);
+    GradientObserver observe;
+    if (o_.save_gradients)
+      observe = [&](const NoiseSlot& slot, const real* gradient, size_t) {
+        RecordId own = id;
+        own.image = slot.image;
+        sink_.save_gradient(own, slot.step, slot.draw, data_.channels, data_.height, data_.width, gradient);
+      };
     const std::vector<AttackRecord> records =
-        robustness_.attack({id.t, id.seed, id.eps, rand}, b.x.view(), b.labels, b.ids, &checkpoint, [] { return stop_requested(); });
+        robustness_.attack({id.t, id.seed, id.eps, rand}, b.x.view(), b.labels, b.ids, &checkpoint, [] { return stop_requested(); }, observe);
     if (records.empty()) {
       sink_.save_state(key, b.ids, checkpoint);
       return false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "cli/program.h"
@@ -202,6 +203,27 @@ TEST(CliAttack, StoppedAndResumedGivesTheSameBytes) {
       expect_clean(out);
     }
   EXPECT_GE(interrupted, 3);
+}
+
+// Gradients of single draws, before the average: one file each, and nothing else changes.
+TEST(CliAttack, WritesTheGradientOfEveryDraw) {
+  const ScratchFolder folder;
+  const Args eot = {"-n", "2", "--no-fix-random", "--no-predict", "--steps", "2", "--eot", "3"};
+  expect_success(job("attack", folder / "a", eot));
+  expect_success(job("attack", folder / "b", with(eot, {"--save-gradients"})));
+  EXPECT_EQ(results(folder / "a"), results(folder / "b"));
+  EXPECT_FALSE(fs::exists(folder / "a" + "/gradients"));
+  std::set<std::vector<float>> different;
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(folder / "b" + "/gradients")) {
+    const Array g = read_npy(entry.path().string());
+    EXPECT_EQ(g.shape, (std::vector<int64_t>{3, 16, 16}));
+    different.insert(g.as_float());
+    ++files;
+  }
+  EXPECT_EQ(files, 2 * 2 * 3);
+  EXPECT_EQ(different.size(), 12u);
+  EXPECT_TRUE(fs::exists(folder / "b" + "/gradients/000001.s0.t4.e0.031373.eot-3.step00001.draw02.npy"));
 }
 
 // A stop in the middle of an attack leaves its iterate on disk, and the resumed run goes on from it.
