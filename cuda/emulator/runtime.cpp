@@ -1,4 +1,5 @@
 // The emulated card behind core/device.h.
+#include <atomic>
 #include <cstring>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Record {
 Record* record_of(DeviceGraph* graph) { return reinterpret_cast<Record*>(graph); }
 
 thread_local Record* record = nullptr;
+std::atomic<uint64_t> submitted{0};
 
 void require_not_recording(const char* what) {
   if (record != nullptr)
@@ -49,12 +51,14 @@ void checked_release(void* data) {
 void to_device(void* dst, const void* src, size_t bytes) {
   require_not_recording("the host wrote to the device");
   require_owned(dst, bytes);
+  ++submitted;
   const Access access;
   std::memcpy(dst, src, bytes);
 }
 void to_host(void* dst, const void* src, size_t bytes) {
   require_not_recording("the host read from the device");
   require_owned(src, bytes);
+  ++submitted;
   const Access access;
   std::memcpy(dst, src, bytes);
 }
@@ -81,6 +85,7 @@ DeviceGraph* record_end() {
 }
 void graph_launch(DeviceGraph* graph) {
   require_not_recording("a graph was launched");
+  ++submitted;
   const Access access;
   for (const Work& work : record_of(graph)->work) work();
 }
@@ -93,10 +98,12 @@ void submit(Work work) {
     record->work.push_back(std::move(work));
     return;
   }
+  ++submitted;
   const Access access;
   work();
 }
 bool recording() { return record != nullptr; }
+uint64_t submissions() { return submitted; }
 
 }  // namespace emulator
 

@@ -35,7 +35,7 @@ class Chain {
     PURESCOPE_REQUIRE(n <= batch_);
     labels_ = labels;
     const ValueInfo image = purifier_.image();
-    const View like{nullptr, n, image.c, image.h, image.w};
+    const View like{nullptr, n, image.c, image.h, image.w, purifier_.unet().device()};
     std::vector<real> u(x.size());
     PURESCOPE_REQUIRE(x.size() == like.size());
     for (size_t i = 0; i < x.size(); ++i) u[i] = 2 * x[i] - 1;

@@ -4,8 +4,10 @@
 #include <malloc.h>
 
 #include "core/parallel.h"
+#include "cuda/emulator/stream.h"
 #include "diffusion/chain.h"
 #include "io/scratch_folder.h"
+#include "on_device.h"
 
 using namespace purescope;
 
@@ -54,6 +56,32 @@ std::vector<PurifyOptions> several() {
 }
 
 }  // namespace
+
+// What the host asks of a card per diffusion step, forward and backward: a few launches, however many steps a network has. Counted on the
+// emulated device, after two chains (the first runs step by step, the second records).
+TEST(Purify, AFewLaunchesPerStep) {
+  const auto per_step = [](bool graphs) {
+    const OnDevice emulated(Device::Emulated);
+    Net unet = formula_net(kTinyUnet), classifier = formula_net(kTinyWrn);
+    unet.use_graphs(graphs);
+    const auto submissions = [&](int t) {
+      Chain chain(unet, classifier, with(t), 1);
+      uint64_t before = 0;
+      for (int pass = 0; pass < 3; ++pass) {
+        KeyedNoise noise(kStream, pass, {3});
+        before = emulator::submissions();
+        chain.forward(test_images(unet, {3}), {3}, noise);
+        chain.backward();
+      }
+      return static_cast<double>(emulator::submissions() - before);
+    };
+    return (submissions(4) - submissions(2)) / 2;
+  };
+  const double replayed = per_step(true), eager = per_step(false);
+  std::printf("submissions per step, forward and backward: %.2f replayed, %.2f step by step\n", replayed, eager);
+  EXPECT_LE(replayed, 16);
+  EXPECT_GT(eager, 100);
+}
 
 TEST(Purify, RecomputedIsStored) {
   for (const PurifyOptions& o : several()) {
