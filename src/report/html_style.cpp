@@ -52,9 +52,10 @@ svg text.q{fill:currentColor;font-size:11px}
 .e{fill:none;stroke:currentColor;stroke-width:1.3}
 .m,.f{fill:currentColor}
 .m{stroke:var(--paper);stroke-width:.8}
-.o{fill:currentColor;fill-opacity:.42;stroke:currentColor;stroke-width:.8}
+.o{fill:currentColor;fill-opacity:.28;stroke:currentColor;stroke-width:1.2}
+.u{fill:currentColor;fill-opacity:.55;stroke:currentColor;stroke-width:1}
 .h{fill:var(--paper);stroke:currentColor;stroke-width:1.5}
-rect.f+.e,rect.o+.e{stroke:var(--ink)}
+rect.u+.e,rect.o+.e{stroke:var(--ink)}
 .n{fill:none;stroke:var(--line);stroke-dasharray:2 2}
 line.g{stroke:var(--line)}
 line.t,line.x{stroke:var(--soft)}

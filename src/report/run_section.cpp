@@ -98,7 +98,8 @@ std::vector<std::pair<std::string, std::string>> run_settings(const RunRecords& 
   if (purifier.has("file")) settings.emplace_back("purifier", purifier.get_string("file"));
   if (classifier.has("file")) settings.emplace_back("classifier", classifier.get_string("file"));
   if (data.has("description")) settings.emplace_back("images", data.get_string("description"));
-  if (run.header.has("purification")) settings.emplace_back("purification", list_text(run.header.get_strings("purification")));
+  if (run.header.has("purification"))
+    for (const std::string& words : run.header.get_strings("purification")) settings.emplace_back("purification", words);
   const bool known = run.config.has("eps") && run.config.raw("eps").front() == '[';
   std::vector<std::string> budgets, seeds;
   if (known)

@@ -158,7 +158,7 @@ Minima minima_of(const RunRecords& run) {
     const JsonObject o = JsonObject::parse(line, run.folder);
     const std::string kind = o.get_string("kind");
     if (!kind.starts_with("minimum:")) continue;
-    const std::string name = kind == "minimum:clean" ? "clean images" : "anchor points, t* " + o.raw("t") + ", seed " + o.raw("seed");
+    const std::string name = kind == "minimum:clean" ? "classifier alone" : "classifier alone, at anchor points of t* " + o.raw("t") + ", seed " + o.raw("seed");
     found[{o.get_double("eps"), name}].push_back({o.get_double("budget"), o.get_bool("censored")});
   }
   return found;
@@ -222,7 +222,7 @@ std::string spread_text(const ByTime& groups, const std::function<std::string(co
 }
 
 // Images that are robust under one kind of randomness only, in the records of one row: McNemar's exact test.
-std::string paired_finding(const RunRecords& run, const TableRow& row, const std::string& other) {
+std::string paired_finding(const RunRecords& run, const TableRow& row, const std::string& other, const std::string& words) {
   std::map<int64_t, std::pair<int, int>> judged;   // image -> robust under fixed, under the other; -1 unknown
   for (const std::string& line : run.records) {
     const JsonObject o = JsonObject::parse(line, run.folder);
@@ -243,8 +243,8 @@ std::string paired_finding(const RunRecords& run, const TableRow& row, const std
   if (both == 0) return "";
   char p[64];
   std::snprintf(p, sizeof p, "%.2g", mcnemar_exact(only_fixed, only_other));
-  return "At t* " + std::to_string(row.t) + " " + std::to_string(only_other) + " of " + std::to_string(both) + " images are robust with randomness " + other + " alone and " +
-         std::to_string(only_fixed) + " with fixed randomness alone (McNemar's exact test: p = " + p + ").";
+  return "At t* " + std::to_string(row.t) + ", " + std::to_string(only_other) + " of " + std::to_string(both) + " images are robust under " + words + " only and " +
+         std::to_string(only_fixed) + " under fixed noise only (McNemar's exact test: p = " + p + ").";
 }
 
 std::vector<std::string> attack_findings(const RunRecords& run, const std::vector<TableRow>& rows) {
@@ -261,8 +261,9 @@ std::vector<std::string> attack_findings(const RunRecords& run, const std::vecto
                                     {"transfer", &TableRow::transfer}}) {
     if ((first.*value).n == 0) continue;
     const auto member = value;
-    found.push_back("With randomness " + name + " it is " + spread_text(groups, [member](const TableRow& r) { return share_text(r.*member); }) + ".");
-    const std::string paired = paired_finding(run, *groups.rbegin()->second[0], name);
+    const std::string words = name == "free" ? "fresh noise" : name == "transfer" ? "the noise of another seed" : "averaging over " + std::to_string(first.eot_draws) + " draws";
+    found.push_back("Under " + words + " (" + name + ") it is " + spread_text(groups, [member](const TableRow& r) { return share_text(r.*member); }) + ".");
+    const std::string paired = paired_finding(run, *groups.rbegin()->second[0], name, words);
     if (!paired.empty()) found.push_back(paired);
   }
   const auto rate = [](const TableRow& r) {

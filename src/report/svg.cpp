@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "report/section_text.h"
 #include "report/svg_kinds.h"
@@ -19,7 +20,12 @@ std::string row_of(const std::vector<std::string>& cells, const char* kind) {
   return out + "</tr>";
 }
 
-std::string exact(double v) { return std::isnan(v) ? "-" : short_number(v); }
+// For the table: 6 digits.
+std::string digits(double v) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.6g", v);
+  return std::isnan(v) ? "-" : text;
+}
 
 using Rows = std::vector<std::vector<std::string>>;
 
@@ -38,9 +44,9 @@ Rows series_rows(const Plot& p) {
     for (size_t i = 0; i < s.y.size(); ++i) {
       std::vector<std::string> row = {s.name + (s.papers ? " (papers, other weights)" : "")};
       if (labelled) row.push_back(s.labels.empty() ? "" : s.labels[i]);
-      if (numbered) row.push_back(s.x.empty() ? "" : exact(s.x[i]));
-      row.push_back(exact(s.y[i]));
-      if (banded) row.insert(row.end(), {s.low.empty() ? "" : exact(s.low[i]), s.high.empty() ? "" : exact(s.high[i])});
+      if (numbered) row.push_back(s.x.empty() ? "" : digits(s.x[i]));
+      row.push_back(digits(s.y[i]));
+      if (banded) row.insert(row.end(), {s.low.empty() ? "" : digits(s.low[i]), s.high.empty() ? "" : digits(s.high[i])});
       rows.push_back(row);
     }
   return rows;
@@ -64,7 +70,7 @@ Rows data_rows(const Plot& p) {
   for (size_t r = 0; r < p.cells.size(); ++r) {
     std::vector<std::string> row;
     if (p.kind == Plot::HeatMap) row.push_back(r < p.row_names.size() ? p.row_names[r] : std::to_string(r));
-    for (double v : p.cells[r]) row.push_back(exact(v));
+    for (double v : p.cells[r]) row.push_back(digits(v));
     rows.push_back(row);
   }
   return rows;
@@ -88,7 +94,7 @@ std::string swatch(const Series& s, size_t k) {
   const std::string open = "<svg class=\"key " + colour_class(k) + "\" viewBox=\"0 0 30 14\" width=\"30\" height=\"14\" aria-hidden=\"true\">";
   if (s.kind == Series::Bars) return open + "<rect class=\"" + (s.papers ? "h" : "f") + "\" x=\"6\" y=\"2\" width=\"18\" height=\"10\"/></svg>";
   const bool line = s.kind != Series::Points;
-  return open + (line ? "<path class=\"" + line_class(s, k) + "\" d=\"M1 7 H29\"/>" : "") + (line && s.dashed ? "" : symbol(k, 15, 7, s.papers)) + "</svg>";
+  return open + (line ? "<path class=\"" + line_class(s, k) + "\" d=\"M1 7 H29\"/>" : "") + (line && s.dashed && s.y.size() > 12 ? "" : symbol(k, 15, 7, s.papers)) + "</svg>";
 }
 
 }  // namespace
@@ -118,7 +124,7 @@ std::string plot_svg(const Plot& p, const std::string& id) {
 }
 
 std::string plot_legend(const Plot& p) {
-  if (p.kind == Plot::HeatMap || p.kind == Plot::Images) return "";
+  if (p.kind == Plot::HeatMap || p.kind == Plot::Images || plot_empty(p)) return "";
   std::string items;
   for (size_t k = 0; k < p.series.size(); ++k) {
     const Series& s = p.series[k];

@@ -11,7 +11,7 @@
 namespace purescope {
 namespace {
 
-constexpr double kStrong = .55;    // from this opacity on, the number in a cell is drawn in the colour of the paper
+constexpr double kStrong = .7;     // from this opacity on, the number in a cell is drawn in the colour of the paper
 
 // Colour of a value: one hue for values of one sign, two where there are both; the strength is the opacity, so that it works on any paper.
 struct Shade {
@@ -36,27 +36,35 @@ std::string cell_rect(double x, double y, double width, double height, const cha
 // From the smallest to the largest value, with its ends named.
 std::string colour_bar(const Shade& shade, double x, double y, double width) {
   constexpr int kParts = 24;
-  std::string out;
+  std::string out = "<g shape-rendering=\"crispEdges\">";
   for (int i = 0; i < kParts; ++i) {
     const double v = shade.range.low + (i + .5) / kParts * (shade.range.high - shade.range.low);
     out += cell_rect(x + i * width / kParts, y, width / kParts, 9, shade.hue(v), shade.opacity(v), short_number(v));
   }
-  return out + svg_text(short_number(shade.range.low), x - 6, y + 9, "end") + svg_text(short_number(shade.range.high), x + width + 6, y + 9, "start");
+  return out + "</g>" + svg_text(short_number(shade.range.low), x - 6, y + 9, "end") + svg_text(short_number(shade.range.high), x + width + 6, y + 9, "start");
 }
 
 std::string name_at(const std::vector<std::string>& names, size_t i) { return i < names.size() ? names[i] : std::to_string(i); }
 
-// A cell with its number, where that fits; a value that is not finite leaves an empty frame.
-std::string heat_cell(const Plot& p, const Shade& shade, size_t row, size_t column, double x, double y, double width, double height) {
+// The numbers are shown where all of them fit.
+bool numbers_fit(const Plot& p, double width, double height) {
+  for (const std::vector<double>& row : p.cells)
+    for (double v : row)
+      if (std::isfinite(v) && text_width(short_number(v)) * (kFontSize - 1) > width - 3) return false;
+  return height >= 16;
+}
+
+// A cell, with its number or without; a value that is not finite leaves an empty frame.
+std::string heat_cell(const Plot& p, const Shade& shade, size_t row, size_t column, double x, double y, double width, double height, bool numbers) {
   const double v = p.cells[row][column];
   const std::string place = name_at(p.row_names, row) + ", " + name_at(p.column_names, column) + ": ";
   if (!std::isfinite(v))
     return "<rect class=\"n\" x=\"" + coordinate(x + .5) + "\" y=\"" + coordinate(y + .5) + "\" width=\"" + coordinate(width - 1) + "\" height=\"" + coordinate(height - 1) +
            "\"><title>" + escaped(place + "not finite") + "</title></rect>";
   const double opacity = shade.opacity(v);
-  std::string out = cell_rect(x, y, width - 1, height - 1, shade.hue(v), opacity, place + short_number(v));
-  const std::string number = short_number(v);
-  if (text_width(number) * kFontSize <= width - 3 && height >= 16) out += svg_text(number, x + width / 2, y + height / 2 + 4.5, "middle", opacity >= kStrong ? "w" : "k");
+  const double gap = numbers ? 1 : 0;
+  std::string out = cell_rect(x, y, width - gap, height - gap, shade.hue(v), opacity, place + short_number(v));
+  if (numbers) out += svg_text(short_number(v), x + width / 2, y + height / 2 + 4.5, "middle", opacity >= kStrong ? "w" : "k");
   return out;
 }
 
@@ -73,13 +81,15 @@ Drawing draw_heat_map(const Plot& p) {
   // Square cells as long as the map stays of a sensible size.
   const double width = std::min(room / static_cast<double>(columns), 96.);
   const double height = std::clamp(width, std::min(340. / static_cast<double>(rows), 30.), std::max(340. / static_cast<double>(rows), 4.));
-  std::string body = svg_text(p.y.title, 2, 13, "start", "a");
-  if (p.y.title.empty()) body.clear();
+  const bool numbers = numbers_fit(p, width, height);
+  std::string body = p.y.title.empty() ? "" : svg_text(p.y.title, 2, 13, "start", "a");
+  body += numbers ? "<g>" : "<g shape-rendering=\"crispEdges\">";
   for (size_t r = 0; r < rows; ++r) {
     const double y = top + height * static_cast<double>(r);
     if (r < p.row_names.size()) body += svg_text(shortened(p.row_names[r], 150 / kFontSize), left - 6, y + height / 2 + 4.5, "end");
-    for (size_t c = 0; c < columns; ++c) body += heat_cell(p, shade, r, c, left + width * static_cast<double>(c), y, width, height);
+    for (size_t c = 0; c < columns; ++c) body += heat_cell(p, shade, r, c, left + width * static_cast<double>(c), y, width, height, numbers);
   }
+  body += "</g>";
   double bottom = top + height * static_cast<double>(rows);
   if (!p.column_names.empty()) {
     std::vector<double> at;
@@ -130,7 +140,7 @@ Drawing draw_quiver(const Plot& p, const std::string& id) {
   for (size_t k = 0; k < p.series.size(); ++k) {
     const Series& s = p.series[k];
     const size_t colour = k + 1;   // the arrows have the first
-    over += "<g class=\"" + colour_class(colour) + "\">" + (s.kind == Series::Points ? "" : curve(s, colour, s.x, f.x, f.y)) + symbols(s, colour, s.x, f.x, f.y) + "</g>";
+    over += "<g class=\"" + colour_class(colour) + "\">" + (s.kind == Series::Points ? "" : curve(s, colour, s.x, f.x, f.y, false)) + symbols(s, colour, s.x, f.x, f.y) + "</g>";
   }
   const std::string clip = "<clipPath id=\"" + id + "\"><rect x=\"" + coordinate(a.x - 8) + "\" y=\"" + coordinate(a.y - 8) + "\" width=\"" + coordinate(a.width + 16) + "\" height=\"" +
                            coordinate(a.height + 16) + "\"/></clipPath>";

@@ -10,6 +10,7 @@ namespace purescope {
 namespace {
 
 constexpr double kLine = 16;         // from one line of text to the next
+constexpr double kSlantRun = .809, kSlantRise = .588;   // cosine and sine of 36 degrees
 constexpr double kSlantedRoom = 92;  // at most, for names at an angle
 
 std::string line_element(const char* kind, double x1, double y1, double x2, double y2) {
@@ -64,21 +65,42 @@ std::string bottom_ticks(const Scale& s, double y) {
   return out;
 }
 
+// The names in at most three lines each that fit side by side; empty if they do not.
+std::vector<std::vector<std::string>> level_names(const std::vector<std::string>& names, double slot) {
+  std::vector<std::vector<std::string>> all;
+  for (const std::string& name : names) {
+    all.push_back(wrapped(name, slot / kFontSize));
+    std::string joined;
+    for (const std::string& line : all.back()) joined += (joined.empty() ? "" : " ") + line;
+    if (all.back().size() > 3 || joined != name) return {};   // a word was cut
+  }
+  return all;
+}
+
+// Left margin that the first of slanted names asks for; 0 where the names stand level.
+double room_for_first(const std::vector<std::string>& names, double left, double right) {
+  if (names.empty()) return 0;
+  const double slot = (right - left) / static_cast<double>(names.size());
+  if (!level_names(names, slot - 4).empty()) return 0;
+  return std::min(90., text_width(names[0]) * kFontSize * kSlantRun - slot / 2 + 4);
+}
+
 }  // namespace
 
 NameRow names_below(const std::vector<std::string>& names, const std::vector<double>& at, double y, double slot) {
   NameRow row;
-  if (widest(names) <= slot - 4) {
-    for (size_t i = 0; i < names.size(); ++i) row.svg += svg_text(names[i], at[i], y + 18, "middle");
-    row.room = 22;
-    return row;
+  const std::vector<std::vector<std::string>> level = level_names(names, slot - 4);
+  for (size_t i = 0; i < level.size(); ++i) {
+    for (size_t k = 0; k < level[i].size(); ++k) row.svg += svg_text(level[i][k], at[i], y + 18 + kLine * static_cast<double>(k), "middle");
+    row.room = std::max(row.room, 6 + kLine * static_cast<double>(level[i].size()));
   }
-  const double longest = kSlantedRoom / std::sin(M_PI / 5) / kFontSize;
+  if (!level.empty()) return row;
+  const double longest = kSlantedRoom / kSlantRise / kFontSize;
   for (size_t i = 0; i < names.size(); ++i) {
     // Slanted to the left below: the end of the name stands under its place; the first ones must not leave the drawing.
-    const double room = std::min(longest, (at[i] - 2) / std::cos(M_PI / 5) / kFontSize);
+    const double room = std::min(longest, (at[i] - 2) / kSlantRun / kFontSize);
     const std::string name = shortened(names[i], room);
-    row.room = std::max(row.room, text_width(name) * kFontSize * std::sin(M_PI / 5) + 18);
+    row.room = std::max(row.room, text_width(name) * kFontSize * kSlantRise + 18);
     row.svg += "<g transform=\"translate(" + coordinate(at[i] + 3) + " " + coordinate(y + 13) + ") rotate(-36)\">" + svg_text(name, 0, 0, "end") + "</g>";
   }
   return row;
@@ -92,17 +114,19 @@ Frame make_frame(const FrameWish& wish) {
   const double share = kPlotWidth / kFontSize / (two ? 2.2 : 1);
   const std::vector<std::string> y_title = wrapped(wish.y.title, share), right_title = two ? wrapped(wish.right.title, share) : std::vector<std::string>();
   const double top = kLine * static_cast<double>(std::max(y_title.size(), right_title.size())) + 10;
-  double area_height = wish.area_height;
+  const double area_height = wish.area_height;
 
   // Margins follow from the widest tick labels, which depend on the range alone.
   f.y = axis_scale(wish.y, wish.y_data, top + area_height, top);
-  const double left = widest(tick_labels(f.y, tick_values(f.y, 5))) + 10;
+  f.y.whole = wish.y_whole;
+  double left = widest(tick_labels(f.y, tick_values(f.y, 5))) + 10;
   double right = kPlotWidth - 12;
   if (two) {
     f.right = axis_scale(wish.right, wish.right_data, top + area_height, top);
     right = kPlotWidth - widest(tick_labels(f.right, tick_values(f.right, 5))) - 10;
   }
-  f.x = wish.categories.empty() ? axis_scale(wish.x, wish.x_data, left, right) : Scale{-.5, static_cast<double>(wish.categories.size()) - .5, left, right, false};
+  left = std::max(left, room_for_first(wish.categories, left, right));
+  f.x = wish.categories.empty() ? axis_scale(wish.x, wish.x_data, left, right) : Scale{-.5, static_cast<double>(wish.categories.size()) - .5, left, right, false, false};
   if (wish.equal_units && !two) {
     const double unit = (right - left) / (f.x.high - f.x.low), wanted = unit * (f.y.high - f.y.low);
     if (wanted > 120 && wanted < 460) f.y.from = top + wanted;

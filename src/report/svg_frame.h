@@ -14,6 +14,7 @@ struct FrameWish {
   Range x_data, y_data, right_data;     // right_data empty: no right axis
   std::vector<std::string> categories;
   double area_height = 240;
+  bool y_whole = false;                 // y holds counts
   bool equal_units = false;             // one unit of x as long as one of y, where that leaves a sensible shape
 };
 

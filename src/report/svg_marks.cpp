@@ -78,7 +78,7 @@ std::string path_data(const std::vector<Point>& points, bool steps) {
   return d;
 }
 
-std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy) {
+std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy, bool bars) {
   const bool steps = s.kind == Series::Steps, banded = !s.low.empty();
   std::vector<Point> line;
   std::vector<std::vector<Point>> upper, lower;
@@ -90,7 +90,7 @@ std::string curve(const Series& s, size_t series, const std::vector<double>& x, 
     const bool finite = std::isfinite(high.x) && std::isfinite(high.y) && std::isfinite(low.y);
     if (finite && !open) upper.emplace_back(), lower.emplace_back();
     if (finite) upper.back().push_back(high), lower.back().push_back(low);
-    open = finite;
+    open = finite && !bars;
   }
   std::string out;
   for (size_t k = 0; k < upper.size(); ++k) out += upper[k].size() == 1 ? error_bar(upper[k][0].x, lower[k][0].y, upper[k][0].y) : band(upper[k], lower[k], steps);
@@ -110,8 +110,8 @@ std::string error_bar(double x, double low, double high) {
 
 std::string symbols(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy) {
   const bool cloud = s.kind == Series::Points;
-  // A fit or a reference needs no symbols; a long curve shows a few.
-  if (!cloud && s.dashed) return "";
+  // A fit needs no symbols; another long curve shows a few.
+  if (!cloud && s.dashed && s.y.size() > kSymbolsPerCurve) return "";
   const size_t stride = cloud || s.y.size() <= kSymbolsPerCurve ? 1 : (s.y.size() + kSymbolsPerCurve - 1) / kSymbolsPerCurve;
   std::string out;
   for (size_t i = 0; i < s.y.size(); i += stride) {

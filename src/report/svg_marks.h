@@ -27,8 +27,8 @@ std::vector<std::vector<Point>> pieces(const std::vector<Point>& points);
 // M x y L x y ..., or for steps M x y H x V y ...
 std::string path_data(const std::vector<Point>& points, bool steps);
 
-// A curve with its band: one path per piece; pieces of one point become a symbol (with an error bar).
-std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy);
+// A curve with its band, or with an error bar at each point: one path per piece; pieces of one point become a symbol (with an error bar).
+std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy, bool bars);
 
 // |-| from low to high at x.
 std::string error_bar(double x, double low, double high);

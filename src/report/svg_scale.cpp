@@ -30,7 +30,7 @@ bool Scale::holds(double value) const {
 }
 
 Scale axis_scale(const Axis& axis, const Range& data, double from, double to) {
-  Scale s{data.low, data.high, from, to, axis.logarithmic};
+  Scale s{data.low, data.high, from, to, axis.logarithmic, false};
   if (data.empty()) s.low = axis.logarithmic ? .1 : 0, s.high = 1;
   if (s.logarithmic) {
     if (s.high / s.low < 1.0001) s.low /= 2, s.high *= 2;
@@ -65,7 +65,8 @@ std::vector<double> tick_values(const Scale& s, int count) {
   const double rough = (s.high - s.low) / std::max(1, count), power = std::pow(10., std::floor(std::log10(rough)));
   double step = 10 * power;
   for (double m : {5., 2., 1.})
-    if (m * power >= rough) step = m * power;
+    if (m * power >= .7 * rough) step = m * power;
+  if (s.whole) step = std::max(step, 1.);
   for (double k = std::ceil(s.low / step - 1e-9); k * step <= s.high + 1e-9 * step; ++k) values.push_back(k * step);
   return values;
 }

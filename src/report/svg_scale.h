@@ -19,6 +19,7 @@ struct Range {
 struct Scale {
   double low = 0, high = 1, from = 0, to = 1;
   bool logarithmic = false;
+  bool whole = false;   // counts: no ticks between whole numbers
   // NaN for NaN, and for 0 and below on a logarithmic axis. Values outside [low, high] land outside [from, to].
   double operator()(double value) const;
   bool holds(double value) const;

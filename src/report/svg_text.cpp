@@ -54,7 +54,8 @@ std::string coordinate(double value) {
 
 std::string short_number(double value) {
   char text[64];
-  std::snprintf(text, sizeof text, "%.3g", value);
+  const double size = std::abs(value);
+  std::snprintf(text, sizeof text, size >= 999.5 && size < 1e6 ? "%.0f" : "%.3g", value);
   std::string out = text;
   // 1e-07 -> 1e-7, 1e+06 -> 1e6
   if (const size_t e = out.find('e'); e != std::string::npos) {

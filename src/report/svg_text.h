@@ -11,7 +11,7 @@ std::string escaped(const std::string& text);
 // At most 3 decimals, no trailing zeros, never "-0". NaN and infinity are a bug (exit 70).
 std::string coordinate(double value);
 
-// A number for labels: 3 digits, "0.0312", "1.25e-7", "240".
+// A number for labels: 3 digits, or all before the point: "0.0312", "1.25e-7", "12345".
 std::string short_number(double value);
 
 // Width of a text in units of the font size, on the wide side for common sans-serif fonts.

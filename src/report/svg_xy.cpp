@@ -47,7 +47,7 @@ std::string bars(const Series& s, const std::vector<double>& x, const BarPlan& p
     if (!std::isfinite(s.y[i]) || !std::isfinite(x[i])) continue;
     const double left = sx(x[i] + shift), right = sx(x[i] + shift + slot), end = sy(std::clamp(s.y[i], sy.low, sy.high));
     if (!std::isfinite(left) || !std::isfinite(right) || !std::isfinite(end)) continue;
-    out += "<rect class=\"" + std::string(s.papers ? "h" : plan.grouped || plan.count == 1 ? "f" : "o") + "\" x=\"" + coordinate(left + .75) + "\" y=\"" +
+    out += "<rect class=\"" + std::string(s.papers ? "h" : plan.grouped ? "u" : "o") + "\" x=\"" + coordinate(left + .75) + "\" y=\"" +
            coordinate(std::min(base, end)) + "\" width=\"" + coordinate(std::max(.5, right - left - 1.5)) + "\" height=\"" + coordinate(std::abs(base - end)) + "\"><title>" +
            escaped((s.name.empty() ? "" : s.name + ", ") + (s.x.empty() ? s.labels[i] : short_number(x[i])) + ": " + short_number(s.y[i])) + "</title></rect>";
     if (!s.low.empty() && std::isfinite(s.low[i]) && std::isfinite(s.high[i]))
@@ -70,8 +70,11 @@ std::string bar_values(const Plot& p, const std::vector<std::string>& categories
       if (!std::isfinite(s.y[i]) || !sy.holds(s.y[i])) continue;
       const std::string text = short_number(s.y[i]);
       if (text_width(text) * kFontSize > f.x(slot) - f.x(0) + 2) return "";
+      // At the foot of a bar that is tall enough, else above it and its error bar.
       const double top = !s.high.empty() && std::isfinite(s.high[i]) ? std::max(s.high[i], s.y[i]) : s.y[i];
-      out += svg_text(text, f.x(x[i] - .4 + slot * (static_cast<double>(order) + .5)), std::max(sy(std::min(std::max(top, 0.), sy.high)) - 5, f.y.to + 2), "middle", "v");
+      const double foot = sy(std::clamp(0., sy.low, sy.high)), end = sy(std::clamp(s.y[i], sy.low, sy.high));
+      const bool inside = std::abs(foot - end) >= 20;
+      out += svg_text(text, f.x(x[i] - .4 + slot * (static_cast<double>(order) + .5)), inside ? (end < foot ? foot - 6 : foot + 15) : sy(std::clamp(top, 0., sy.high)) - 5, "middle", "v");
     }
     ++order;
   }
@@ -88,7 +91,9 @@ std::string point_labels(const Plot& p, const std::vector<std::string>& categori
     const Scale& sy = s.right_axis ? f.right : f.y;
     for (size_t i = 0; i < s.y.size(); ++i) {
       const double px = f.x(x[i]), py = sy(s.y[i]);
-      if (std::isfinite(px) && std::isfinite(py)) taken.push_back({px - 3, py - 3, px + 3, py + 3});
+      if (!std::isfinite(px) || !std::isfinite(py)) continue;
+      taken.push_back({px - 3, py - 3, px + 3, py + 3});
+      if (s.kind == Series::Points && !s.low.empty() && std::isfinite(sy(s.low[i])) && std::isfinite(sy(s.high[i]))) taken.push_back({px - 3, sy(s.high[i]), px + 3, sy(s.low[i])});
     }
   }
   std::string out;
@@ -119,6 +124,45 @@ void add_bars(const std::vector<double>& x, Range& range, bool categories) {
   for (double v : x) { range.add(v - half); range.add(v + half); }
 }
 
+// Four or more bands over each other show nothing: short curves then get error bars, each curve a little beside the other.
+struct Spread {
+  size_t count = 0;
+  explicit Spread(const Plot& p) {
+    for (const Series& s : p.series) {
+      if (s.kind != Series::Line || s.low.empty()) continue;
+      ++count;
+      if (s.y.size() > 15) longest = true;
+    }
+  }
+  bool bars() const { return count >= 4 && !longest; }
+  // In units of the drawing, for the order-th of these curves.
+  double shift(size_t order) const { return bars() ? 4 * (static_cast<double>(order) - .5 * static_cast<double>(count - 1)) : 0; }
+
+ private:
+  bool longest = false;
+};
+
+FrameWish frame_wish(const Plot& p) {
+  FrameWish wish;
+  wish.x = p.x, wish.y = p.y, wish.right = p.right;
+  wish.categories = categories_of(p);
+  wish.area_height = 230;
+  wish.y_whole = true;
+  for (const Series& s : p.series) {
+    const std::vector<double> x = places_of(s, wish.categories);
+    Range& y = s.right_axis ? wish.right_data : wish.y_data;
+    const bool logarithmic = s.right_axis ? p.right.logarithmic : p.y.logarithmic;
+    for (size_t i = 0; i < x.size(); ++i)
+      if (!p.x.logarithmic || x[i] > 0) wish.x_data.add(x[i]);
+    if (s.kind == Series::Bars && !p.x.logarithmic) add_bars(x, wish.x_data, !wish.categories.empty());
+    wish.y_whole = wish.y_whole && (s.right_axis || std::all_of(s.y.begin(), s.y.end(), [](double v) { return !std::isfinite(v) || v == std::floor(v); }));
+    for (const std::vector<double>* values : {&s.y, &s.low, &s.high})
+      for (double v : *values) if (!logarithmic || v > 0) y.add(v);
+    if (s.kind == Series::Bars && !logarithmic) y.add(0.);
+  }
+  return wish;
+}
+
 }  // namespace
 
 std::vector<std::string> categories_of(const Plot& p) {
@@ -139,43 +183,27 @@ std::vector<double> places_of(const Series& s, const std::vector<std::string>& c
 }
 
 Drawing draw_xy(const Plot& p, const std::string& id) {
-  FrameWish wish;
-  wish.x = p.x, wish.y = p.y, wish.right = p.right;
-  wish.categories = categories_of(p);
-  wish.area_height = 230;
-  for (const Series& s : p.series) {
-    const std::vector<double> x = places_of(s, wish.categories);
-    Range& y = s.right_axis ? wish.right_data : wish.y_data;
-    const bool logarithmic = s.right_axis ? p.right.logarithmic : p.y.logarithmic;
-    for (size_t i = 0; i < x.size(); ++i)
-      if (!p.x.logarithmic || x[i] > 0) wish.x_data.add(x[i]);
-    if (s.kind == Series::Bars && !p.x.logarithmic) add_bars(x, wish.x_data, !wish.categories.empty());
-    for (const std::vector<double>* values : {&s.y, &s.low, &s.high})
-      for (double v : *values) if (!logarithmic || v > 0) y.add(v);
-    if (s.kind == Series::Bars && !logarithmic) y.add(0.);
-  }
-  const Frame f = make_frame(wish);
+  const std::vector<std::string> categories = categories_of(p);
+  const Frame f = make_frame(frame_wish(p));
   const Area a = area_of(f);
-  const BarPlan plan = bar_plan(p, !wish.categories.empty());
-  std::string clip = "<clipPath id=\"" + id + "\"><rect x=\"" + coordinate(a.x) + "\" y=\"" + coordinate(a.y) + "\" width=\"" + coordinate(a.width) + "\" height=\"" +
+  const BarPlan plan = bar_plan(p, !categories.empty());
+  const Spread spread(p);
+  const std::string clip = "<clipPath id=\"" + id + "\"><rect x=\"" + coordinate(a.x) + "\" y=\"" + coordinate(a.y) + "\" width=\"" + coordinate(a.width) + "\" height=\"" +
                      coordinate(a.height) + "\"/></clipPath>";
-  std::string under, over;
-  size_t order = 0;
+  std::string under, over, marks;
+  size_t order = 0, banded = 0;
   for (size_t k = 0; k < p.series.size(); ++k) {
     const Series& s = p.series[k];
     const Scale& sy = s.right_axis ? f.right : f.y;
-    const std::vector<double> x = places_of(s, wish.categories);
-    const std::string open = "<g class=\"" + colour_class(k) + "\">";
+    const std::vector<double> x = places_of(s, categories);
+    const double shift = s.kind == Series::Line && !s.low.empty() ? spread.shift(banded++) : 0;
+    const std::string open = "<g class=\"" + colour_class(k) + "\"" + (shift == 0 ? "" : " transform=\"translate(" + coordinate(shift) + " 0)\"") + ">";
     if (s.kind == Series::Bars) under += open + bars(s, x, plan, order++, f.x, sy) + "</g>";
-    if (s.kind == Series::Line || s.kind == Series::Steps) over += open + curve(s, k, x, f.x, sy) + "</g>";
+    if (s.kind == Series::Line || s.kind == Series::Steps) over += open + curve(s, k, x, f.x, sy, spread.bars()) + "</g>";
+    if (s.kind != Series::Bars) marks += open + symbols(s, k, x, f.x, sy) + "</g>";
   }
-  std::string marks;
-  for (size_t k = 0; k < p.series.size(); ++k) {
-    const Series& s = p.series[k];
-    if (s.kind != Series::Bars) marks += "<g class=\"" + colour_class(k) + "\">" + symbols(s, k, places_of(s, wish.categories), f.x, s.right_axis ? f.right : f.y) + "</g>";
-  }
-  return {clip + f.below + "<g clip-path=\"url(#" + id + ")\">" + under + over + "</g>" + f.above + marks + bar_values(p, wish.categories, plan, f) +
-              point_labels(p, wish.categories, f), f.height};
+  return {clip + f.below + "<g clip-path=\"url(#" + id + ")\">" + under + over + "</g>" + f.above + marks + bar_values(p, categories, plan, f) +
+              point_labels(p, categories, f), f.height};
 }
 
 }  // namespace purescope
