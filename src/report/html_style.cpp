@@ -2,15 +2,15 @@
 
 namespace purescope {
 
-// The colours follow Okabe and Ito's set, darkened for white paper and lightened for black, so that every one has a contrast of at least
-// 3 to the paper; symbols and dashes tell series apart where colours do not.
+// Both sets of eight colours start from Okabe and Ito's and were moved until all pairs stay apart with normal vision and in simulations of the
+// three colour blindnesses, with a contrast to the paper of at least 3 (tests/report/colours_test.cpp); symbols and dashes tell series apart beside them.
 const char* const kReportStyle = R"css(
 :root{color-scheme:light dark;--paper:#ffffff;--ink:#1a1e23;--soft:#56606b;--line:#dde2e7;--card:#f5f7f9;--mark:#0b63a5;--strong:#ffffff;
---s0:#0068a8;--s1:#c94f00;--s2:#007a5a;--s3:#b0508c;--s4:#9a7500;--s5:#3391d0;--s6:#444b54;--s7:#8a3324}
+--s0:#07669c;--s1:#f25500;--s2:#0f8d3d;--s3:#c96ca6;--s4:#7c991d;--s5:#558fe3;--s6:#16312f;--s7:#8d1c0e}
 @media (prefers-color-scheme:dark){:root{--paper:#13171c;--ink:#e8ebee;--soft:#a3adb8;--line:#323a43;--card:#1c2229;--mark:#6db8f2;--strong:#0c0f12;
---s0:#4fa8ea;--s1:#ff8a42;--s2:#2cc39a;--s3:#e79ac9;--s4:#efc94a;--s5:#9bd8ff;--s6:#c9d0d7;--s7:#f2796b}}
+--s0:#5c81d5;--s1:#e48c29;--s2:#26cb7a;--s3:#d4a3b7;--s4:#ffed48;--s5:#9fc2ff;--s6:#e3ffe2;--s7:#c03d2c}}
 @media print{:root{color-scheme:light;--paper:#ffffff;--ink:#000000;--soft:#444444;--line:#cccccc;--card:#ffffff;--mark:#000000;--strong:#ffffff;
---s0:#0068a8;--s1:#c94f00;--s2:#007a5a;--s3:#b0508c;--s4:#9a7500;--s5:#3391d0;--s6:#444b54;--s7:#8a3324}
+--s0:#07669c;--s1:#f25500;--s2:#0f8d3d;--s3:#c96ca6;--s4:#7c991d;--s5:#558fe3;--s6:#16312f;--s7:#8d1c0e}
 figure,tr,.finding{break-inside:avoid}h2,h3{break-after:avoid}details:not([open]){display:none}.scroll{overflow:visible}table{font-size:8pt}nav{display:none}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}

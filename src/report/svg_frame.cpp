@@ -46,7 +46,7 @@ std::string side_ticks(const Scale& s, double left, double right, bool at_right)
 std::string bottom_ticks(const Scale& s, double y) {
   std::vector<double> values;
   std::vector<std::string> labels;
-  for (int count : {7, 5, 3, 2}) {   // fewer where the labels would touch
+  for (int count : {6, 4, 3, 2}) {   // fewer where the labels would touch
     values = tick_values(s, count);
     labels = tick_labels(s, values);
     double room = 1e9;
