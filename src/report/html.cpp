@@ -13,6 +13,7 @@ namespace purescope {
 namespace {
 
 constexpr size_t kLongText = 40;   // letters from which a column of words asks for room
+constexpr size_t kSummary = 4;     // findings of each run in the summary of several; all of them stand in its section
 
 std::string element(const std::string& kind, const std::string& text) { return "<" + kind + ">" + escaped(text) + "</" + kind + ">"; }
 
@@ -93,7 +94,10 @@ std::string summary(const std::vector<ReportRun>& runs) {
   for (size_t i = 0; i < runs.size(); ++i) {
     const Section& s = runs[i].section;
     if (runs.size() > 1) out += "<p><a href=\"#r" + std::to_string(i) + "\">" + escaped(s.title) + "</a>" + (runs[i].partial.empty() ? "" : " (not finished)") + "</p>";
-    out += s.findings.empty() ? "<p class=\"note\">no findings</p>" : findings(s.findings);
+    std::vector<std::string> told = s.findings;
+    if (runs.size() > 1 && told.size() > kSummary) told.resize(kSummary);
+    out += told.empty() ? "<p class=\"note\">no findings</p>" : findings(told);
+    if (told.size() < s.findings.size()) out += "<p class=\"note\">and " + std::to_string(s.findings.size() - told.size()) + " more below</p>";
   }
   return "<div class=\"card\"><h2>What was found</h2>" + out + "</div>";
 }

@@ -31,6 +31,7 @@ ul.findings{margin:.4rem 0;padding-left:1.2rem}
 ul.findings li{margin:.25rem 0}
 .partial{border-left:4px solid var(--s1);padding:.3rem .8rem;margin:.6rem 0;background:var(--card)}
 dl{display:grid;grid-template-columns:minmax(6rem,max-content) minmax(0,1fr);gap:.15rem 1rem;margin:.4rem 0;font-size:.875rem}
+@media (max-width:40rem){dl{grid-template-columns:7rem minmax(0,1fr)}}
 dt{color:var(--soft)}
 dd{margin:0}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1.6rem 2.4rem;margin:1.2rem 0}

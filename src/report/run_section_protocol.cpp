@@ -4,6 +4,7 @@
 #include "report/protocol_table.h"
 #include "report/run_section.h"
 #include "report/section_json.h"
+#include "report/section_text.h"
 
 namespace purescope {
 namespace {
@@ -59,14 +60,16 @@ void add_comparisons(const JsonObject& o, const std::string& setting, const std:
   p.note = "95 % intervals (Wilson)";
   Series bars;
   bars.kind = Series::Bars;
+  std::string headlines;
   for (const std::string& item : json_elements(o.raw("headlines"), where)) {
     const JsonObject h = JsonObject::parse(item, where);
     const Proportion share = read_share(h.raw("share"), where);
     const Cell c = share_cell(share);
     bars.labels.push_back(h.get_string("name"));
     bars.y.push_back(c.value), bars.low.push_back(c.low), bars.high.push_back(c.high);
-    s.findings.push_back(setting + ": " + h.get_string("name") + " " + share_text(share) + " (n " + std::to_string(share.n) + ").");
+    headlines += (headlines.empty() ? " of " + std::to_string(share.n) + " images are right: " : "; ") + h.get_string("name") + " " + share_text(share);
   }
+  s.findings.push_back("At " + setting + headlines + ".");
   p.series = {bars};
   s.plots.push_back(p);
   ResultTable pairs{"The same images under two rules, " + setting, "images that are right in one of the two only; p: McNemar's exact test",
@@ -75,6 +78,9 @@ void add_comparisons(const JsonObject& o, const std::string& setting, const std:
     const JsonObject m = JsonObject::parse(item, where);
     pairs.rows.push_back({word_cell(m.get_string("first")), word_cell(m.get_string("second")), count_cell(m.get_int("only_first")), count_cell(m.get_int("only_second")),
                           number_cell(m.get_double("p"))});
+    if (m.get_string("first") == "robust, fixed" && m.get_string("second") == "robust, free")
+      s.findings.push_back("Under free randomness " + m.raw("only_second") + " images are robust that are not under fixed randomness, and " + m.raw("only_first") +
+                           " the other way (McNemar's exact test: p = " + number_text(m.get_double("p"), 3) + ").");
   }
   s.tables.push_back(pairs);
   ResultTable cosines{"Cosines, " + setting, "mean and standard deviation over images", {{"between", "", 0}, {"cosine", "", 4}}, {}};
