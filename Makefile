@@ -10,7 +10,8 @@ help:
 	@echo 'make              build the program ($(build)/purescope) and its tests'
 	@echo 'make test         run the whole test suite; says what was skipped'
 	@echo 'make test-emulated  the suites of networks, attacks and training on the emulated device (slow)'
-	@echo 'make demo         attack the built-in images: prints the command, writes runs/demo'
+	@echo 'make demo         attack the built-in images: prints the command, writes runs/demo and its report.html'
+	@echo 'make test-report  look at reports in a browser (chromium): overflow, glyphs, empty plots; writes build/report'
 	@echo 'make layers       check who includes whom'
 	@echo 'make mutants      plant bugs one by one; each must be caught by a test (only=WORD picks some)'
 	@echo 'make cuda         build the program with the CUDA device (needs nvcc); make cuda-report: registers and spills of each kernel'
@@ -48,6 +49,14 @@ test-emulated: build
 demo: program
 	rm -rf runs/demo
 	$(demo)
+	@$(build)/purescope report runs/demo -q -o runs/demo/report.html
+
+# Not part of test: it needs a browser (Debian's chromium; tools/setup --browser installs it).
+test-report: program
+ifneq ($(SETUP),0)
+	@tools/setup --browser
+endif
+	@tools/test_report $(build)/purescope build/report
 
 layers:
 	@tools/layers
@@ -80,4 +89,4 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all help setup configure build program test test-emulated demo layers cuda cuda-report mutants bench lint format clean
+.PHONY: all help setup configure build program test test-emulated test-report demo layers cuda cuda-report mutants bench lint format clean

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
     register_audit_commands(program);
     register_study_commands(program);
     register_check_commands(program);
+    register_report_commands(program);
     register_data_commands(program);
     return program.run(argc, argv);
   } catch (const Error& error) {
