@@ -28,6 +28,8 @@ LoadedNet load_network(const NetworkChoice& choice, const CommonOptions& common)
 LoadedNet load_purifier(const NetworkChoice& choice, const CommonOptions& common);    // exit 2 if it is not a purifier
 LoadedNet load_classifier(const NetworkChoice& choice, const CommonOptions& common);  // exit 2 if it is one
 
+// t_max of the purifier's metadata: it knows the times below. 1000 where it does not say.
+int trained_range(const LoadedNet& purifier);
 // A purifier trained for t < t_max only is refused beyond it (exit 65), unless forced.
 void check_t_max(const LoadedNet& purifier, int t, bool force);
 

@@ -119,16 +119,20 @@ LoadedNet load_classifier(const NetworkChoice& choice, const CommonOptions& comm
   return net;
 }
 
-void check_t_max(const LoadedNet& purifier, int t, bool force) {
+int trained_range(const LoadedNet& purifier) {
   const auto limit = purifier.params->metadata().find("t_max");
-  if (limit == purifier.params->metadata().end()) return;
-  const int64_t t_max = parse_int(limit->second, purifier.path + ", metadata t_max", 1, 1000);
+  if (limit == purifier.params->metadata().end()) return 1000;
+  return static_cast<int>(parse_int(limit->second, purifier.path + ", metadata t_max", 1, 1000));
+}
+
+void check_t_max(const LoadedNet& purifier, int t, bool force) {
+  const int t_max = trained_range(purifier);
   if (t <= t_max) return;
   if (!force)
     fail(kBadInput,
          "t* = " + std::to_string(t) + " is beyond what the purifier was trained for: t_max = " + std::to_string(t_max),
          purifier.path, "use --t " + std::to_string(t_max) + " or less, or --force");
-  std::fprintf(stderr, "warning: t* = %d is beyond the purifier's t_max = %d (forced)\n", t, static_cast<int>(t_max));
+  std::fprintf(stderr, "warning: t* = %d is beyond the purifier's t_max = %d (forced)\n", t, t_max);
 }
 
 bool is_picture(const std::string& path) {

@@ -30,6 +30,7 @@ void register_study_commands(Program& program);  // forward, vjp, purify, gradie
 void register_check_commands(Program& program);  // explain, compare, selftest
 void register_attack_commands(Program& program);   // attack, cr, predict, verify
 void register_audit_commands(Program& program);    // audit
+void register_experiment_commands(Program& program);   // experiment
 void register_data_commands(Program& program);   // convert, inspect, train, version
 void print_version(bool json);
 

@@ -1,0 +1,83 @@
+#include "report/section_text.h"
+
+#include <gtest/gtest.h>
+
+#include "report/sample_section.h"
+
+using namespace purescope;
+
+TEST(SectionText, Numbers) {
+  EXPECT_EQ(number_text(1. / 3, 3), "0.333");
+  EXPECT_EQ(number_text(0, 1), "0.0");
+  EXPECT_EQ(number_text(-0., 1), "0.0");
+  EXPECT_EQ(number_text(-.00001, 3), "-1.0e-05");   // not "-0.000"
+  EXPECT_EQ(number_text(.0004, 3), "4.0e-04");
+  EXPECT_EQ(number_text(.0006, 3), "0.001");
+  EXPECT_EQ(number_text(1e20, 3), "1.0e+20");
+  EXPECT_EQ(number_text(kNoNumber, 3), "-");
+  EXPECT_EQ(number_text(-std::numeric_limits<double>::infinity(), 3), "-inf");
+}
+
+TEST(SectionText, CellsSayWhatIsKnown) {
+  Cell c;
+  const Column column{"robust", "%", 1};
+  EXPECT_EQ(cell_text(c, column), "-");
+  c.value = 25;
+  EXPECT_EQ(cell_text(c, column), "25.0");
+  c.deviation = 2.5;
+  EXPECT_EQ(cell_text(c, column), "25.0 +- 2.5");
+  c.low = 12, c.high = 45.25;
+  EXPECT_EQ(cell_text(c, column), "25.0 +- 2.5 [12.0, 45.2]");
+  c.high = kNoNumber;
+  EXPECT_EQ(cell_text(c, column), "25.0 +- 2.5 [12.0, -]");
+  c.text = "none";
+  EXPECT_EQ(cell_text(c, column), "none");
+  EXPECT_EQ(column_text(column), "robust (%)");
+}
+
+TEST(SectionText, CountsStandOnceOrInEachCell) {
+  ResultTable t{"", "", {{"a", "", 0}, {"b", "", 0}}, {}};
+  Cell ten, twelve;
+  ten.value = twelve.value = 1;
+  ten.n = 10, twelve.n = 12;
+  t.rows = {{ten, ten}, {ten, twelve}};
+  const TextTable mixed = text_table(t);
+  EXPECT_EQ(mixed.headings, (std::vector<std::string>{"a", "b", "n"}));
+  EXPECT_EQ(mixed.rows[0], (std::vector<std::string>{"1", "1", "10"}));
+  EXPECT_EQ(mixed.rows[1], (std::vector<std::string>{"1 (n 10)", "1 (n 12)", ""}));
+  t.columns[0].title = "n";
+  EXPECT_EQ(text_table(t).headings.size(), 2u);
+}
+
+TEST(SectionText, TheWholeSection) {
+  EXPECT_EQ(section_text(sample_section()),
+            "Robustness follows compression\n"
+            "Accuracy against the compression rate, \"quoted\", \xc3\xa9\n"
+            "source: v2 Fig. 3a, Table 2\n"
+            "settings: purifier shapes, t* 20, 50\n"
+            "\n"
+            "Accuracy\n"
+            "sampler  robust, fixed (%)                CR   n\n"
+            "ddpm     33.3 [21.2, 48.0]  0.2500 +- 0.0312  24\n"
+            "ddpm                 30.7*                 -\n"
+            "* value of the papers, measured with other weights\n"
+            "Wilson's 95 % interval\n"
+            "\n"
+            "- At CR 0.5 the accuracy is 75 %.\n"
+            "- One point was not finite.\n"
+            "\n"
+            "command: purescope experiment law --config 'my file.toml'\n");
+}
+
+// Letters of two bytes take one place.
+TEST(SectionText, AlignsCharactersNotBytes) {
+  Section s;
+  s.name = s.title = "s";
+  Cell word, number;
+  word.text = "\xc3\xa9";
+  number.value = 1;
+  s.tables = {{"", "", {{"ab", "", 0}, {"x", "", 0}}, {{word, number}}}};
+  EXPECT_NE(section_text(s).find("ab  x\n\xc3\xa9   1\n"), std::string::npos) << section_text(s);
+  s.tables[0].rows.clear();
+  EXPECT_NE(section_text(s).find("no rows"), std::string::npos);
+}
