@@ -61,6 +61,23 @@ void set_samplers(const ExperimentRunOptions& o, const Experiment& e, Experiment
     for (int t : x.run.t) reverse_indices(purify_at(x, static_cast<int>(s), t));   // refuses what cannot be
 }
 
+// --quick keeps the sketch of the Jacobian small, even where all singular values could be had.
+InsideOptions inside_options(const ExperimentRunOptions& o, int attacked) {
+  InsideOptions x;
+  if (o.quick) {
+    x.perturbations = x.noises = 4;
+    x.divergence_steps = 5;
+    x.probes = 4;
+    x.exact_jacobian_size = 0;
+    x.rank = 24;
+  }
+  x.jacobian_images = o.quick ? std::min(attacked, 2) : attacked;
+  for (auto [given, value] : {std::pair{o.perturbations, &x.perturbations}, {o.noises, &x.noises}, {o.probes, &x.probes}, {o.rank, &x.rank}})
+    if (given) *value = given;
+  if (o.rank) x.exact_jacobian_size = 0;
+  return x;
+}
+
 std::string joined(const std::vector<std::string>& items, const char* between) {
   std::string text;
   for (const std::string& item : items) text += (text.empty() ? "" : between) + item;
@@ -116,6 +133,8 @@ ExperimentOptions resolve_experiment(const ExperimentRunOptions& o, const Experi
   x.test_seed = o.test_seed;
   x.tries = o.tries ? o.tries : quick ? kQuickTries : 10;
   x.scales = o.scales;
+  x.inside = inside_options(o, x.attack_images);
+  x.data = o.run.data;
   set_samplers(o, e, x);
   run.run = r;
   run.run.purify = x.samplers[0].purify;
@@ -173,7 +192,9 @@ int list_experiments(const ExperimentRunOptions& o, const ExperimentCost& cost) 
   std::vector<std::string> items;
   for (const Experiment& e : experiments()) {
     AttackOptions run = o.run;
-    const std::vector<ExperimentUnit> units = e.units(resolve_experiment(o, e, cost.t_max, cost.images, run));
+    ExperimentOptions x = resolve_experiment(o, e, cost.t_max, cost.images, run);
+    x.values = cost.values;
+    const std::vector<ExperimentUnit> units = e.units(x);
     const Passes all = total_passes(units);
     Passes left;
     for (const ExperimentUnit& u : units)

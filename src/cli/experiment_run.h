@@ -19,6 +19,7 @@ struct ExperimentRunOptions {
   int attack_images = 0, tries = 0;
   int64_t test_seed = -1;
   std::vector<double> scales;
+  int perturbations = 0, noises = 0, probes = 0, rank = 0;   // of the experiments inside the purifier
 };
 // Every flag that is to be told from "not given" set so.
 ExperimentRunOptions experiment_defaults();
@@ -35,7 +36,7 @@ std::vector<std::pair<std::string, std::string>> experiment_settings(const Exper
 
 // What experiment list prints: name, caption, source, cost with these settings and, for the experiment that is in --out, what is left.
 // What the networks say: how long one pass of each takes per image, the range of t*, and how many images there are.
-struct ExperimentCost { PassSeconds each; int t_max = 1000, images = 0; };
+struct ExperimentCost { PassSeconds each; int t_max = 1000, images = 0, values = 0; };
 int list_experiments(const ExperimentRunOptions& options, const ExperimentCost& cost);
 // "1.2e+06 network passes, about 3h05m".
 std::string cost_text(const Passes& passes, const PassSeconds& each);

@@ -16,6 +16,10 @@ void add_own_flags(Command& c, ExperimentRunOptions& o) {
   c.count("--attack-images", "attack the first N images only (default: all that are measured)", o.attack_images);
   c.count("--tries", "protocol: fresh draws of mean, worst and majority (default 10)", o.tries);
   c.integer("--test-seed", "protocol: the other seed of transfer (default: seed + 1)", o.test_seed, 0, INT64_MAX);
+  c.count("--perturbations", "randomness: perturbed inputs per image (default 10)", o.perturbations);
+  c.count("--noises", "randomness: seeds per input (default 10)", o.noises);
+  c.count("--probes", "steps: sign vectors of Hutchinson's estimator (default 8)", o.probes);
+  c.count("--rank", "jacobian: this many leading singular values by a sketch (default: all where an image has up to 1024 values, else 48)", o.rank);
   c.fractions("--scales", "budget: budgets of the classifier alone, in units of eps (default 0.02 to 1)", o.scales);
 }
 

@@ -54,6 +54,11 @@ LoadedNet need_purifier(const AttackOptions& o) {
   return load_purifier(o.purifier, o.common);
 }
 
+std::string inside_text(const InsideOptions& o) {
+  return json_array({std::to_string(o.perturbations), std::to_string(o.noises), std::to_string(o.divergence_steps), std::to_string(o.probes), std::to_string(o.fresh),
+                     std::to_string(o.exact_jacobian_size), std::to_string(o.rank), std::to_string(o.leading)});
+}
+
 // What tells this run from others, on top of the configuration of attack.
 std::vector<ConfigEntry> extra_config(const ExperimentRunOptions& o, const ExperimentOptions& x, std::vector<std::string>& purifications) {
   std::string names;
@@ -65,7 +70,7 @@ std::vector<ConfigEntry> extra_config(const ExperimentRunOptions& o, const Exper
   for (double v : x.scales) scales.push_back(json_number(v));
   for (const std::string& p : purifications) quoted.push_back(json_quote(p));
   return {{"experiment", json_quote(o.name)}, {"sampler", json_quote(names)}, {"attack-images", std::to_string(x.attack_images)}, {"tries", std::to_string(x.tries)},
-          {"other-seed", std::to_string(x.test_seed)}, {"scales", json_array(scales)}, {"purifications", json_array(quoted), ConfigRole::Identity}};
+          {"inside", inside_text(x.inside)}, {"other-seed", std::to_string(x.test_seed)}, {"scales", json_array(scales)}, {"purifications", json_array(quoted), ConfigRole::Identity}};
 }
 
 }  // namespace
@@ -73,7 +78,8 @@ std::vector<ConfigEntry> extra_config(const ExperimentRunOptions& o, const Exper
 ExperimentCost experiment_cost(const ExperimentRunOptions& o) {
   const LoadedNet purifier = need_purifier(o.run), classifier = load_classifier(o.run.classifier, o.run.common);
   Net unet = purifier.make_net(), behind = classifier.make_net();
-  return {time_passes(unet, behind, batch_size(o.run, purifier)), trained_range(purifier), load_run_data(o.run).count()};
+  const Dataset data = load_run_data(o.run);
+  return {time_passes(unet, behind, batch_size(o.run, purifier)), trained_range(purifier), data.count(), static_cast<int>(data.image_size())};
 }
 
 int run_experiment(const ExperimentRunOptions& o) {
@@ -82,7 +88,8 @@ int run_experiment(const ExperimentRunOptions& o) {
   const LoadedNet purifier = need_purifier(o.run), classifier = load_classifier(o.run.classifier, o.run.common);
   check_run(o.run, data, {classifier.image().h, classifier.image().w, classifier.outputs()});
   AttackOptions run = o.run;
-  const ExperimentOptions x = resolve_experiment(o, experiment, trained_range(purifier), data.count(), run);
+  ExperimentOptions x = resolve_experiment(o, experiment, trained_range(purifier), data.count(), run);
+  x.values = static_cast<int>(data.image_size());
   for (int t : x.run.t) check_t_max(purifier, t, o.run.common.force);
   const std::vector<ExperimentUnit> units = experiment.units(x);
 

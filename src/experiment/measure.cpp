@@ -1,5 +1,7 @@
 #include "experiment/measure.h"
 
+#include "experiment/measure_inside.h"
+
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
@@ -13,6 +15,12 @@ bool measure(ExperimentKind kind, Workbench& w, const ExperimentUnit& unit, cons
     case ExperimentKind::Timesteps:
     case ExperimentKind::Examples: return measure_passes(w, unit, batch);
     case ExperimentKind::Protocol: return measure_protocol(w, unit, batch);
+    case ExperimentKind::Distances: return measure_distances(w, unit, batch);
+    case ExperimentKind::Randomness: return measure_randomness(w, unit, batch);
+    case ExperimentKind::Steps: return measure_steps(w, unit, batch);
+    case ExperimentKind::Gaussian: return measure_gaussian(w, unit, batch);
+    case ExperimentKind::Jacobian: return measure_jacobian(w, unit, batch);
+    case ExperimentKind::Manifold: return measure_manifold(w, unit, batch);
   }
   return false;
 }

@@ -8,12 +8,16 @@
 #include "analysis/robustness_options.h"
 #include "io/json_text.h"
 #include "report/attack_table.h"
+#include "report/inside_options.h"
 #include "report/section.h"
 
 namespace purescope {
 
 // Every case needs one entry in experiments(), and one in measure() (compiled once per scalar).
-enum class ExperimentKind { Cr, Law, Survival, Predict, Protocol, Budget, Timesteps, Examples };
+enum class ExperimentKind {
+  Cr, Law, Survival, Predict, Protocol, Budget, Timesteps, Examples,
+  Distances, Randomness, Steps, Gaussian, Jacobian, Manifold   // inside the purifier
+};
 
 struct SamplerChoice {
   std::string name;        // as on the command line: ddpm, reverse, ddim, eta:0.5, vpsde, dpm20, ...
@@ -29,6 +33,9 @@ struct ExperimentOptions {
   int64_t test_seed = -1;                // protocol: the other seed; -1: seed + 1
   int tries = 10;                        // protocol: test draws
   std::vector<double> scales;            // budget: budgets in units of eps
+  InsideOptions inside;                  // how much the experiments inside the purifier measure
+  std::string data;                      // the data source as it was named; manifold knows the tangent spaces of `shapes`
+  int values = 0;                        // of an image: c h w
 };
 
 // The sampler at one t*, with its reverse steps.

@@ -16,6 +16,12 @@ PURESCOPE_EXPERIMENT(protocol)
 PURESCOPE_EXPERIMENT(budget)
 PURESCOPE_EXPERIMENT(timesteps)
 PURESCOPE_EXPERIMENT(examples)
+PURESCOPE_EXPERIMENT(distances)
+PURESCOPE_EXPERIMENT(randomness)
+PURESCOPE_EXPERIMENT(steps)
+PURESCOPE_EXPERIMENT(gaussian)
+PURESCOPE_EXPERIMENT(jacobian)
+PURESCOPE_EXPERIMENT(manifold)
 #undef PURESCOPE_EXPERIMENT
 
 // The t* at which a single one is looked at: 100 where it is among them, else the last.
