@@ -139,7 +139,10 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
   d.numerics = "1";
   d.config = config(o, data, purifier_sha, classifier_sha, scalar);
   d.config.front().value = json_quote(name());
-  d.config.insert(d.config.end(), plan_.extra.begin(), plan_.extra.end());
+  for (const ConfigEntry& extra : plan_.extra) {
+    std::erase_if(d.config, [&](const ConfigEntry& e) { return e.key == extra.key; });
+    d.config.push_back(extra);
+  }
   const std::string hash = config_hash(d.config);
   facts_ = {hash.substr(0, 8), o.run.pgd.norm == Norm::Linf ? "linf" : "l2", backward_name(o.run.backward), o.run.pgd, o.run.attack, o.run.test_seed};
   if (verifying()) {
@@ -156,7 +159,8 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
     return;
   }
   std::vector<std::string> purification;
-  for (int t : o.run.t) {
+  for (const std::string& text : plan_.purification) purification.push_back(json_quote(text));
+  for (int t : plan_.purification.empty() ? o.run.t : std::vector<int>{}) {
     PurifyOptions p = o.run.purify;
     p.t = t;
     p.steps_reverse = o.run.steps_reverse;
@@ -186,6 +190,8 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
     std::fprintf(stderr, ", %s: %s\n", attack_name(o.run.attack.kind), describe_attack(o.run.pgd, o.run.attack).c_str());
   }
 }
+
+const std::vector<std::string>& RunSink::records() const { return journal_->records(); }
 
 int RunSink::count() const { return verifying() ? 0 : static_cast<int>(journal_->records().size()); }
 

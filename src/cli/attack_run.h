@@ -28,8 +28,9 @@ void check_run(const AttackOptions& options, const Dataset& data, const Classifi
 // What a command that shares the run directory of attack says differently.
 struct SinkPlan {
   std::string command;                  // its name, in the header and in the name of the folder
-  std::vector<ConfigEntry> extra;       // further configuration
+  std::vector<ConfigEntry> extra;       // further configuration; an entry takes the place of the one with its key
   std::function<std::string(const std::vector<std::string>& records, bool json)> table;   // of the records, to stdout; JSON: an array
+  std::vector<std::string> purification = {};   // the chains in words; empty: those of the options
 };
 
 // Where records go: into the journal of a run directory, or (verify) into a comparison with the records of an earlier run.
@@ -42,6 +43,7 @@ class RunSink {
   bool verifying() const { return !options_.verify_run.empty(); }
   const std::string& folder() const { return folder_; }
   int count() const;                             // records that are there already
+  const std::vector<std::string>& records() const;   // their lines
   bool wants(const RecordId& id) const;          // it is missing (verify: it is one to compute again)
   void put(const RecordId& id, const std::string& line);
 

@@ -28,6 +28,8 @@ LoadedNet load_network(const NetworkChoice& choice, const CommonOptions& common)
 LoadedNet load_purifier(const NetworkChoice& choice, const CommonOptions& common);    // exit 2 if it is not a purifier
 LoadedNet load_classifier(const NetworkChoice& choice, const CommonOptions& common);  // exit 2 if it is one
 
+// t_max of the purifier's metadata: it knows the times below. 1000 where it does not say.
+int trained_range(const LoadedNet& purifier);
 // A purifier trained for t < t_max only is refused beyond it (exit 65), unless forced.
 void check_t_max(const LoadedNet& purifier, int t, bool force);
 
@@ -52,6 +54,8 @@ void affine_in_place(double a, double c, View v);
 // many steps as fit beside the arena that every gradient needs, and a lean plan where not even that one fits.
 struct MemoryPlan { bool lean = false; int kept_steps = 0; };
 MemoryPlan memory_plan(const std::string& memory, const Model& unet, int batch, int steps);
+// The same for a run: makes these nets lean or not (unet may be null) and returns how many reals of activations to keep.
+size_t apply_memory(const std::string& memory, Net* unet, Net& base, Net& behind, int batch, int steps);
 
 // The noise of a whole array of images, handed out for the images [first, first + out.n) in work.
 class NoisePart : public NoiseSource {

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
     Program program;
     register_attack_commands(program);
     register_audit_commands(program);
+    register_experiment_commands(program);
     register_study_commands(program);
     register_check_commands(program);
     register_report_commands(program);

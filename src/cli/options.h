@@ -36,7 +36,7 @@ struct PurifyFlags {
   int steps_reverse = 0;
   std::string sampler = "ddpm";
   std::string forward, clip, variance, scale, labels;  // empty: the sampler's default
-  std::string respacing;
+  std::string respacing, preset;                       // preset: the name given, for what else it implies
   int image_size = 0;
   std::string memory = "auto";                 // min | auto | max | SIZE: how much activation memory a gradient may keep
 };

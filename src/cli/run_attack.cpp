@@ -237,11 +237,7 @@ int run_attack(const AttackOptions& o) {
   Net base = classifier.make_net(), behind = classifier.make_net();
   const int batch = o.batch ? o.batch : purifier && purifier->image().h * purifier->image().w > 32 * 32 ? 1 : 8;
   const NoiseStream stream(o.noise.mode);
-  const MemoryPlan memory = purifier ? memory_plan(o.purify.memory, purifier->model, batch, o.run.t.back()) : MemoryPlan{};
-  const size_t keep = memory.kept_steps ? memory.kept_steps * make_plan(purifier->model, batch, Mode::InputGrad, false).arena : 0;
-  if (unet) unet->set_lean(memory.lean);
-  base.set_lean(memory.lean);
-  behind.set_lean(memory.lean);
+  const size_t keep = apply_memory(o.purify.memory, unet ? &*unet : nullptr, base, behind, batch, o.run.t.back());
   Robustness robustness(unet ? &*unet : nullptr, base, behind, o.run, stream, batch, keep);
 
   install_stop_handlers();   // before the run directory exists, so that no run dies half-made

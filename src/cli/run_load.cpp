@@ -119,16 +119,20 @@ LoadedNet load_classifier(const NetworkChoice& choice, const CommonOptions& comm
   return net;
 }
 
-void check_t_max(const LoadedNet& purifier, int t, bool force) {
+int trained_range(const LoadedNet& purifier) {
   const auto limit = purifier.params->metadata().find("t_max");
-  if (limit == purifier.params->metadata().end()) return;
-  const int64_t t_max = parse_int(limit->second, purifier.path + ", metadata t_max", 1, 1000);
+  if (limit == purifier.params->metadata().end()) return 1000;
+  return static_cast<int>(parse_int(limit->second, purifier.path + ", metadata t_max", 1, 1000));
+}
+
+void check_t_max(const LoadedNet& purifier, int t, bool force) {
+  const int t_max = trained_range(purifier);
   if (t <= t_max) return;
   if (!force)
     fail(kBadInput,
          "t* = " + std::to_string(t) + " is beyond what the purifier was trained for: t_max = " + std::to_string(t_max),
          purifier.path, "use --t " + std::to_string(t_max) + " or less, or --force");
-  std::fprintf(stderr, "warning: t* = %d is beyond the purifier's t_max = %d (forced)\n", t, static_cast<int>(t_max));
+  std::fprintf(stderr, "warning: t* = %d is beyond the purifier's t_max = %d (forced)\n", t, t_max);
 }
 
 bool is_picture(const std::string& path) {
@@ -207,6 +211,13 @@ MemoryPlan memory_plan(const std::string& memory, const Model& unet, int batch, 
   const uint64_t arena = make_plan(unet, batch, Mode::InputGrad, false).arena * sizeof(real);
   const uint64_t fit = parse_size(memory, "--memory") / arena;
   return fit == 0 ? MemoryPlan{true, 0} : MemoryPlan{false, static_cast<int>(std::min<uint64_t>(fit - 1, steps))};
+}
+
+size_t apply_memory(const std::string& memory, Net* unet, Net& base, Net& behind, int batch, int steps) {
+  if (!unet) return 0;
+  const MemoryPlan plan = memory_plan(memory, unet->model(), batch, steps);
+  for (Net* net : {unet, &base, &behind}) net->set_lean(plan.lean);
+  return plan.kept_steps ? plan.kept_steps * make_plan(unet->model(), batch, Mode::InputGrad, false).arena : 0;
 }
 
 void NoisePart::forward(ForwardKind kind, int t, View out) {

@@ -17,9 +17,11 @@ namespace {
        "leave it out; exact float32 or float64 arithmetic is what this build has");
 }
 
-// Purifications of the papers by name. What is empty or 0 is the sampler's default.
+// Purifications of the papers by name. What is empty or 0 is left as it is, or the sampler's default.
 struct PurifyPreset { const char* name; int t; const char *forward, *sampler, *variance, *labels; int image_size; };
 constexpr PurifyPreset kPurifyPresets[] = {
+    {"cifar10", 0, "steps", "", "", "", 0},
+    {"imagenet", 0, "jump", "", "learned", "torchsde-fp32", 224},
     {"cifar10-ddpm", 100, "steps", "ddpm", "", "", 0},
     {"cifar10-reverse", 100, "", "reverse", "", "", 0},
     {"cifar10-ddim", 100, "steps", "ddim", "", "", 0},
@@ -34,9 +36,10 @@ void set_preset(const std::string& name, const std::string& flag, PurifyFlags& o
   for (const PurifyPreset& p : kPurifyPresets) {
     names += (names.empty() ? "" : ", ") + std::string(p.name);
     if (name != p.name) continue;
-    o.t = {p.t};
+    o.preset = name;
+    if (p.t) o.t = {p.t};
     o.forward = p.forward;
-    o.sampler = p.sampler;
+    if (*p.sampler) o.sampler = p.sampler;
     o.variance = p.variance;
     o.labels = p.labels;
     o.image_size = p.image_size;
@@ -116,7 +119,7 @@ void add_purify_flags(Command& c, PurifyFlags& o) {
   c.group("Purification");
   c.option("--preset", "NAME",
            "cifar10-ddpm | cifar10-reverse | cifar10-ddim | cifar10-scoresde-vp | imagenet-guided | imagenet-vpsde | imagenet-dpm20: the "
-           "flags of this group at once; those given besides win",
+           "flags of this group at once; those given besides win. cifar10 | imagenet: the same without t* and sampler",
            [&o](const std::string& text, const std::string& flag) { set_preset(text, flag, o); });
   c.option("--t", "N", "t*, the number of forward diffusion steps, 1 to 1000 (default 100)",
            [&o](const std::string& text, const std::string& flag) {

@@ -31,6 +31,7 @@ void register_check_commands(Program& program);  // explain, compare, selftest
 void register_attack_commands(Program& program);   // attack, cr, predict, verify
 void register_audit_commands(Program& program);    // audit
 void register_report_commands(Program& program);   // report
+void register_experiment_commands(Program& program);   // experiment
 void register_data_commands(Program& program);   // convert, inspect, train, version
 void print_version(bool json);
 

@@ -8,6 +8,7 @@
 #include "core/hash.h"
 #include "core/parallel.h"
 #include "data/dataset.h"
+#include "data/dual_number.h"
 
 namespace purescope {
 namespace {
@@ -15,9 +16,13 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 constexpr double kRounding = 0.3;  // pixels over which corners are rounded
 
+// The renderer is written for a number type T: double, or DualNumber, which carries the derivatives along.
+using std::sqrt;
+
 // sin(a) by its Taylor series; a in [-pi, pi], error below 1e-15. Not std::sin, whose last bit differs between systems.
-double sine(double a) {
-  double term = a, sum = a;
+template <class T>
+T sine(T a) {
+  T term = a, sum = a;
   for (int k = 2; k <= 30; k += 2) {
     term *= -a * a / (k * (k + 1.0));
     sum += term;
@@ -26,40 +31,46 @@ double sine(double a) {
 }
 
 // Into [-pi, pi] for a in [0, 2.5 pi].
-double wrapped(double a) { return a > kPi ? a - 2 * kPi : a; }
+template <class T>
+T wrapped(T a) { return a > kPi ? a - 2 * kPi : a; }
 
 // |a|, max(a, b), min(a, b) with the crease rounded over kRounding.
-double soft_abs(double a) { return std::sqrt(a * a + kRounding * kRounding); }
-double soft_max(double a, double b) { return (a + b + std::sqrt((a - b) * (a - b) + kRounding * kRounding)) / 2; }
-double soft_min(double a, double b) { return -soft_max(-a, -b); }
+template <class T>
+T soft_abs(T a) { return sqrt(a * a + kRounding * kRounding); }
+template <class T>
+T soft_max(T a, T b) { return (a + b + sqrt((a - b) * (a - b) + kRounding * kRounding)) / 2.0; }
+template <class T>
+T soft_min(T a, T b) { return -soft_max(-a, -b); }
 
 // Signed distance in pixels of a point relative to the centre, in the turned frame; r is the radius of the disc of
 // equal area (corner rounding aside).
-double distance(int label, double u, double v, double r) {
+template <class T>
+T distance(int label, T u, T v, T r) {
   switch (label) {
     case 0:
-      return std::sqrt(u * u + v * v + 1e-6) - r;
+      return sqrt(u * u + v * v + 1e-6) - r;
     case 1: {
-      const double half = 0.8862269254527580 * r;  // (2 half)^2 = pi r^2
+      const T half = 0.8862269254527580 * r;  // (2 half)^2 = pi r^2
       return soft_max(soft_abs(u), soft_abs(v)) - half;
     }
     case 2: {
-      const double inner = 0.7775601507781073 * r;  // 3 sqrt(3) inner^2 = pi r^2
+      const T inner = 0.7775601507781073 * r;  // 3 sqrt(3) inner^2 = pi r^2
       const double slope = 0.8660254037844386;      // sqrt(3) / 2
       return soft_max(soft_max(v, slope * u - 0.5 * v), -slope * u - 0.5 * v) - inner;
     }
     default: {
-      const double half = 1.25 * r, arm = 0.3684662022346780 * r;  // 8 half arm - 4 arm^2 = pi r^2
-      const double a = soft_abs(u), b = soft_abs(v);
+      const T half = 1.25 * r, arm = 0.3684662022346780 * r;  // 8 half arm - 4 arm^2 = pi r^2
+      const T a = soft_abs(u), b = soft_abs(v);
       return soft_min(soft_max(a - half, b - arm), soft_max(a - arm, b - half));
     }
   }
 }
 
 // Share of a pixel inside the shape: 1 deep inside, 0 far outside, quintic in between.
-double coverage(double d) {
-  const double v = std::clamp(0.5 - d / kShapeSoftness, 0.0, 1.0);
-  return v * v * v * (10 - 15 * v + 6 * v * v);
+template <class T>
+T coverage(T d) {
+  const T v = std::clamp(0.5 - d / kShapeSoftness, T(0.0), T(1.0));
+  return v * v * v * (10.0 - 15.0 * v + 6.0 * v * v);
 }
 
 // Draw `number` of image `index`: uniform in [0, 1), a multiple of 2^-53.
@@ -95,18 +106,50 @@ ShapeLatent shape_latent(uint64_t seed, int64_t index) {
   return z;
 }
 
-void render_shape(const ShapeLatent& z, double* chw) {
-  PURESCOPE_REQUIRE(z.label >= 0 && z.label < kShapeClasses);
-  const double sin = sine(wrapped(z.rotation)), cos = sine(wrapped(z.rotation + kPi / 2));
+namespace {
+
+// The continuous latents, in the order of kShapeLatents.
+template <class T>
+struct Continuous {
+  T x, y, scale, rotation, foreground[3], background[3];
+};
+
+template <class T>
+void render(int label, const Continuous<T>& z, T* chw) {
+  PURESCOPE_REQUIRE(label >= 0 && label < kShapeClasses);
+  const T sin = sine(wrapped(z.rotation)), cos = sine(wrapped(z.rotation + kPi / 2));
   for (int row = 0; row < kShapeSide; row++) {
     for (int column = 0; column < kShapeSide; column++) {
-      const double x = column + 0.5 - z.x, y = row + 0.5 - z.y;
-      const double inside = coverage(distance(z.label, cos * x + sin * y, cos * y - sin * x, z.scale));
+      const T x = column + 0.5 - z.x, y = row + 0.5 - z.y;
+      const T inside = coverage(distance<T>(label, cos * x + sin * y, cos * y - sin * x, z.scale));
       for (int c = 0; c < 3; c++) {
         chw[(c * kShapeSide + row) * kShapeSide + column] =
             z.background[c] + (z.foreground[c] - z.background[c]) * inside;
       }
     }
+  }
+}
+
+}  // namespace
+
+void render_shape(const ShapeLatent& z, double* chw) {
+  const double* f = z.foreground;
+  const double* b = z.background;
+  render<double>(z.label, {z.x, z.y, z.scale, z.rotation, {f[0], f[1], f[2]}, {b[0], b[1], b[2]}}, chw);
+}
+
+void render_shape_derivatives(const ShapeLatent& z, double* chw, double* derivatives) {
+  using Dual = DualNumber<kShapeLatents>;
+  const double* f = z.foreground;
+  const double* b = z.background;
+  std::vector<Dual> picture(kShapeValues);
+  render<Dual>(z.label,
+               {Dual(z.x, 0), Dual(z.y, 1), Dual(z.scale, 2), Dual(z.rotation, 3), {Dual(f[0], 4), Dual(f[1], 5), Dual(f[2], 6)},
+                {Dual(b[0], 7), Dual(b[1], 8), Dual(b[2], 9)}},
+               picture.data());
+  for (int i = 0; i < kShapeValues; i++) {
+    chw[i] = picture[i].value;
+    for (int k = 0; k < kShapeLatents; k++) derivatives[k * kShapeValues + i] = picture[i].slope[k];
   }
 }
 

@@ -44,4 +44,12 @@ ShapeLatent shape_latent(uint64_t seed, int64_t index);
 void render_shape(const ShapeLatent& latent, double* chw);
 void render_shape(const ShapeLatent& latent, float* chw);
 
+// Number of continuous latents, in the order x, y, scale, rotation, foreground[3], background[3].
+constexpr int kShapeLatents = 10;
+
+// chw as render_shape gives it (the same bits), and derivatives[k][i] = d chw[i] / d latent k, kShapeLatents rows of kShapeValues values:
+// exact derivatives of the formula, by forward-mode differentiation. They span the tangent space of the manifold of a class; where a
+// shape is round the row of `rotation` is zero up to rounding.
+void render_shape_derivatives(const ShapeLatent& latent, double* chw, double* derivatives);
+
 }  // namespace purescope

@@ -21,7 +21,7 @@ struct Cell {
 };
 
 struct Column {
-  std::string title, unit;                    // "robust, fixed", "%"
+  std::string title, unit = "";               // "robust, fixed", "%"
   int decimals = 3;
 };
 

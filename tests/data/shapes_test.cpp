@@ -185,3 +185,21 @@ TEST(Shapes, ClassesDiffer) {
     }
   }
 }
+
+// Exact derivatives: the pictures have the bits of the plain renderer, the rows are the slopes of central differences, and no two rows are
+// taken for each other.
+TEST(Shapes, DerivativesAreThoseOfTheFormula) {
+  for (int64_t index = 0; index < 24; index++) {
+    const ShapeLatent z = shape_latent(3, index);
+    Picture picture(kShapeValues), rows(kShapeLatents * kShapeValues);
+    render_shape_derivatives(z, picture.data(), rows.data());
+    EXPECT_EQ(picture, render(z));
+    for (int k = 0; k < kShapeLatents; k++) {
+      const Picture row(rows.begin() + k * kShapeValues, rows.begin() + (k + 1) * kShapeValues);
+      // h^2 / 6 times the third derivative: large where a rounded corner of 0.3 pixels turns at the end of a long arm.
+      EXPECT_LT(worst_difference(row, slope(render, z, k, 1e-5)), 5e-7) << index << " " << k;
+      const int other = k == 3 ? 0 : (k + 1) % kShapeLatents == 3 ? 4 : (k + 1) % kShapeLatents;
+      EXPECT_GT(worst_difference(row, slope(render, z, other, 1e-5)), 1e-3) << "control";
+    }
+  }
+}

@@ -1,0 +1,167 @@
+// distances: how far from the clean image a chain goes, state by state, from adversarial and uniform starts.
+#include <algorithm>
+#include <cmath>
+
+#include "report/experiment_curves.h"
+#include "report/experiment_list.h"
+
+namespace purescope {
+namespace {
+
+// v2 Tables S8, S9 (CIFAR-10, DDPM, 8/255), the uniform rows under their right magnitudes: l2 at the start, at most, at the end; l-inf
+// the same.
+struct PapersWay { const char* start; double l2[3], l2_sd[3], linf[3]; };
+constexpr PapersWay kPapers[] = {
+    {"bpda", {1.027, 8.976, 3.606}, {.023, .118, .607}, {.031, .601, .313}},
+    {"bpda-eot", {1.072, 8.992, 3.607}, {.046, .116, .615}, {.031, .603, .316}},
+    {"pgd", {1.077, 8.980, 3.646}, {.040, .118, .614}, {.031, .606, .317}},
+    {"pgd-eot", {1.188, 8.999, 3.695}, {.072, .115, .617}, {.031, .606, .319}},
+    {"uniform1", {1.004, 8.979, 3.598}, {.009, .113, .618}, {.031, .605, .314}},
+    {"uniform4", {4.015, 9.699, 3.823}, {.034, .124, .640}, {.125, .647, .330}},
+    {"uniform8", {8.030, 11.715, 5.258}, {.065, .145, .714}, {.251, .735, .425}},
+    {"uniform16", {16.051, 17.622, 9.307}, {.129, .184, .581}, {.502, .941, .623}}};
+// v2 Table 1, PGD start: l2 and SSIM at the start and at the end, by sampler.
+struct PapersEnd { const char* sampler; double l2_start, l2_end, ssim_start, ssim_end; };
+constexpr PapersEnd kTable1[] = {{"ddpm", 1.077, 3.641, .965, .796}, {"reverse", 1.149, 3.078, .965, .837}, {"ddim", 1.080, 2.810, .964, .869}};
+
+const PapersEnd* table1(const std::string& start, const std::string& sampler) {
+  for (const PapersEnd& e : kTable1)
+    if (start == "pgd" && sampler == e.sampler) return &e;
+  return nullptr;
+}
+
+const std::vector<std::string> kAttacks = {"pgd", "pgd-eot", "bpda", "bpda-eot"};
+
+std::string start_words(const std::string& start, double eps) {
+  if (!start.starts_with("uniform")) return start == "pgd" ? "PGD" : start == "pgd-eot" ? "PGD-EOT" : start == "bpda" ? "BPDA" : "BPDA-EOT";
+  return "uniform " + number_words(std::stod(start.substr(7)) * eps * 255, 0) + "/255";
+}
+
+Passes walk_passes(const ExperimentOptions& o, int sampler, int t, const std::string& start) {
+  const Passes chain = chain_passes(o, sampler, t);
+  if (start.starts_with("uniform")) return chain;
+  // BPDA runs the chain forward only; the classifier goes both ways.
+  const Passes gradient = start.starts_with("bpda") ? chain + Passes{0, 0, 0, 1} : gradient_passes(o, sampler, t);
+  return gradient * (o.run.pgd.steps * o.run.pgd.restarts * (start.ends_with("-eot") ? o.run.attack.eot.draws : 1.)) + chain * 2;
+}
+
+double at_most(const std::vector<double>& c) { return *std::max_element(c.begin(), c.end()); }
+
+// One start at one sampler: the groups of walk:START.
+struct Walk {
+  std::string start;
+  RecordGroup group;
+  Curves place, l2, linf, ssim;
+};
+
+std::vector<Walk> walks_of(const std::vector<JsonObject>& records) {
+  std::vector<std::string> starts;
+  for (const JsonObject& r : records)
+    if (const std::string s = r.has("start") ? r.get_string("start") : ""; !s.empty() && std::find(starts.begin(), starts.end(), s) == starts.end()) starts.push_back(s);
+  std::sort(starts.begin(), starts.end(), [](const std::string& a, const std::string& b) {
+    const bool ua = a.starts_with("uniform"), ub = b.starts_with("uniform");
+    if (ua != ub) return ub;
+    return ua ? std::stod(a.substr(7)) < std::stod(b.substr(7)) : a < b;
+  });
+  std::vector<Walk> walks;
+  for (const std::string& start : starts)
+    for (RecordGroup& g : record_groups(records, "walk:" + start)) {
+      Walk w{start, g, curves_of(g, "place"), curves_of(g, "l2"), curves_of(g, "linf"), curves_of(g, "ssim")};
+      walks.push_back(std::move(w));
+    }
+  return walks;
+}
+
+void distance_table(const std::vector<Walk>& walks, Section& s) {
+  ResultTable t{"Distance to the clean image: at the start, at most on the way, at the end",
+                "Mean +- standard deviation over images, 95 % interval of the mean, [0,1] units. Papers: CIFAR-10 (3072 values), their networks; lengths of l2 grow with the square root of the number of values.",
+                {{"sampler"}, {"start"}, {"l2 start"}, {"l2 most"}, {"l2 end"}, {"l-inf start"}, {"l-inf most"}, {"l-inf end"}, {"l2 start, papers"}, {"l2 most, papers"}, {"l2 end, papers"}}, {}};
+  for (const Walk& w : walks) {
+    std::vector<Cell> row = {word_cell(sampler_words(w.group.sampler)), word_cell(start_words(w.start, w.group.eps)),
+                             mean_cell(column_of(w.l2, 0)), mean_cell(per_image(w.l2, at_most)), mean_cell(last_of(w.l2)),
+                             mean_cell(column_of(w.linf, 0)), mean_cell(per_image(w.linf, at_most)), mean_cell(last_of(w.linf))};
+    const PapersWay* p = nullptr;
+    for (const PapersWay& way : kPapers)
+      if (w.start == way.start && w.group.sampler == "ddpm") p = &way;
+    const PapersEnd* end = p ? nullptr : table1(w.start, w.group.sampler);
+    const double ends[3] = {end ? end->l2_start : kNoNumber, kNoNumber, end ? end->l2_end : kNoNumber};
+    for (int k = 0; k < 3; ++k) row.push_back(papers_cell(p ? p->l2[k] : ends[k], p ? p->l2_sd[k] : kNoNumber));
+    t.rows.push_back(row);
+  }
+  s.tables.push_back(t);
+}
+
+void similarity_table(const std::vector<Walk>& walks, Section& s) {
+  ResultTable t{"Structural similarity to the clean image", "SSIM with an 11 x 11 Gaussian window, value range 1; papers: v2 Table 1 (PGD start).",
+                {{"sampler"}, {"start"}, {"SSIM start"}, {"SSIM end"}, {"SSIM start, papers"}, {"SSIM end, papers"}}, {}};
+  for (const Walk& w : walks) {
+    const PapersEnd* p = table1(w.start, w.group.sampler);
+    t.rows.push_back({word_cell(sampler_words(w.group.sampler)), word_cell(start_words(w.start, w.group.eps)), mean_cell(column_of(w.ssim, 0)), mean_cell(last_of(w.ssim)),
+                      papers_cell(p ? p->ssim_start : kNoNumber), papers_cell(p ? p->ssim_end : kNoNumber)});
+  }
+  s.tables.push_back(t);
+}
+
+void way_plot(const std::vector<Walk>& walks, const std::string& title, const std::string& unit, Curves Walk::*curve, Section& s) {
+  Plot plot;
+  plot.title = title;
+  plot.note = sampler_words(walks[0].group.sampler) + ". Band: 95 % interval of the mean over images.";
+  plot.x = {"diffusion steps: forward, then reverse"};
+  plot.y = {unit};
+  for (const Walk& w : walks)
+    if (w.group.sampler == walks[0].group.sampler && w.group.seed == walks[0].group.seed)
+      plot.series.push_back(curve_series(start_words(w.start, w.group.eps), w.place[0], w.*curve));
+  s.plots.push_back(plot);
+}
+
+void distance_findings(const std::vector<Walk>& walks, Section& s) {
+  std::vector<const Walk*> uniform;
+  for (const Walk& w : walks) {
+    const std::vector<double> start = column_of(w.l2, 0), end = last_of(w.l2);
+    if (w.start.starts_with("uniform") && w.group.sampler == walks[0].group.sampler && w.group.seed == walks[0].group.seed) uniform.push_back(&w);
+    if (w.start != "pgd") continue;
+    const int sign = difference_sign(start, end);
+    s.findings.push_back(sampler_words(w.group.sampler) + ", from PGD starts: the l2 distance to the clean image goes from " + spread_words(start, 3) + " to " + spread_words(end, 3) +
+                         (sign > 0 ? ": purified images are farther from the clean image than adversarial ones, as in the papers."
+                                   : sign < 0 ? ": purified images are nearer to the clean image than adversarial ones, unlike in the papers."
+                                              : ": the interval of the difference, " + difference_words(start, end, 3) + ", holds 0."));
+  }
+  std::string shrinking;
+  for (const Walk* w : uniform)
+    if (shrinking.empty() && difference_sign(column_of(w->l2, 0), last_of(w->l2)) < 0) shrinking = start_words(w->start, w->group.eps);
+  if (uniform.size() > 1)
+    s.findings.push_back(shrinking.empty() ? "None of the uniform magnitudes measured is brought nearer to the clean image by purification (" + sampler_words(walks[0].group.sampler) + ")."
+                                           : "The smallest uniform start that purification brings nearer to the clean image is " + shrinking + " (" + sampler_words(walks[0].group.sampler) +
+                                                 ", n " + std::to_string(uniform[0]->group.records.size()) + "; in the papers' tables it is 32/255, which they label 16/255).");
+}
+
+}  // namespace
+
+std::vector<ExperimentUnit> distances_units(const ExperimentOptions& o) {
+  std::vector<ExperimentUnit> units;
+  const int t = single_time(o);
+  for (int64_t seed : o.run.seeds)
+    for (int sampler = 0; sampler < static_cast<int>(o.samplers.size()); ++sampler) {
+      std::vector<std::string> starts;
+      for (double m : o.inside.magnitudes)
+        if (sampler == 0 || m == 1) starts.push_back("uniform" + json_number(m));
+      for (const std::string& attack : kAttacks)
+        if (sampler == 0 || attack == "pgd") starts.push_back(attack);
+      for (const std::string& start : starts)
+        units.push_back(inside_unit(o, "walk:" + start, seed, t, sampler, start.starts_with("uniform") ? o.images : o.attack_images, walk_passes(o, sampler, t, start)));
+    }
+  return units;
+}
+
+void distances_judge(const std::vector<JsonObject>& records, Section& s) {
+  const std::vector<Walk> walks = walks_of(records);
+  if (walks.empty()) return;
+  distance_findings(walks, s);
+  distance_table(walks, s);
+  similarity_table(walks, s);
+  way_plot(walks, "l2 distance to the clean image along the chain", "l2 distance, [0,1] units", &Walk::l2, s);
+  way_plot(walks, "l-inf distance along the chain", "l-inf distance, [0,1] units", &Walk::linf, s);
+  if (std::isfinite(mean(last_of(walks[0].ssim)))) way_plot(walks, "Structural similarity along the chain", "SSIM", &Walk::ssim, s);
+}
+
+}  // namespace purescope
