@@ -1,4 +1,5 @@
-// The report: one HTML file with everything in it. No script runs, nothing is fetched; style, drawings, pictures and data are inside.
+// The report: one HTML file with everything in it. No script runs, nothing is fetched; style, drawings, pictures and
+// data are inside.
 #pragma once
 #include <map>
 #include <string>
@@ -10,25 +11,27 @@
 namespace purescope {
 
 struct ReportRun {
-  std::string folder;                                          // as it was named
-  std::vector<std::pair<std::string, std::string>> card;       // the run card, in order
-  std::string partial;                                         // "12 of 96 records", empty for a finished run
+  std::string folder;                                     // as it was named
+  std::vector<std::pair<std::string, std::string>> card;  // the run card, in order
+  std::string partial;                                    // "12 of 96 records", empty for a finished run
   Section section;
-  std::map<std::string, std::string> pictures;                 // image_file -> "data:image/png;base64,..."
-  std::map<std::string, std::string> missing;                  // image_file -> why it is not embedded
+  std::map<std::string, std::string> pictures;  // image_file -> "data:image/png;base64,..."
+  std::map<std::string, std::string> missing;   // image_file -> why it is not embedded
 };
 
 // Bytes depend on `runs` alone. All text is escaped.
 std::string report_html(const std::vector<ReportRun>& runs);
 
-// Light, dark (prefers-color-scheme) and print; eight colours that are told apart in all common forms of colour blindness.
+// Light, dark (prefers-color-scheme) and print; eight colours that are told apart in all common forms of colour
+// blindness.
 extern const char* const kReportStyle;
 
 // {"v":1,"runs":[{"folder":...,"partial":...,"card":{...},"section":{...}}]}, one line.
 std::string report_json(const std::vector<ReportRun>& runs);
 
-// One line per number or text, RFC 4180 with LF: run, section, kind (table | series | heat map | arrow), title, row, column, unit, text, x,
-// value, low, high, deviation, n, papers. Numbers in the shortest form that reads back to the same double; unknown ones are empty.
+// One line per number or text, RFC 4180 with LF: run, section, kind (table | series | heat map | arrow), title, row,
+// column, unit, text, x, value, low, high, deviation, n, papers. Numbers in the shortest form that reads back to the
+// same double; unknown ones are empty.
 std::string report_csv(const std::vector<ReportRun>& runs);
 
 // "text", quoted where it holds a comma, a quote or a line break.

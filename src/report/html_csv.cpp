@@ -12,9 +12,11 @@ std::string number(double v) { return std::isfinite(v) ? json_number(v) : ""; }
 class Csv {
  public:
   Csv(const std::string& run, const std::string& section) : head_(csv_field(run) + "," + csv_field(section)) {}
-  void add(const std::string& kind, const std::string& title, const std::string& row, const std::string& column, const std::string& unit, double x, const Cell& c) {
-    text += head_ + "," + kind + "," + csv_field(title) + "," + csv_field(row) + "," + csv_field(column) + "," + csv_field(unit) + "," + csv_field(c.text) + "," + number(x) +
-            "," + number(c.value) + "," + number(c.low) + "," + number(c.high) + "," + number(c.deviation) + "," + (c.n < 0 ? "" : std::to_string(c.n)) + "," +
+  void add(const std::string& kind, const std::string& title, const std::string& row, const std::string& column,
+           const std::string& unit, double x, const Cell& c) {
+    text += head_ + "," + kind + "," + csv_field(title) + "," + csv_field(row) + "," + csv_field(column) + "," +
+            csv_field(unit) + "," + csv_field(c.text) + "," + number(x) + "," + number(c.value) + "," + number(c.low) +
+            "," + number(c.high) + "," + number(c.deviation) + "," + (c.n < 0 ? "" : std::to_string(c.n)) + "," +
             (c.papers ? "1" : "0") + "\n";
   }
   std::string text;
@@ -23,11 +25,14 @@ class Csv {
   std::string head_;
 };
 
-std::string name_at(const std::vector<std::string>& names, size_t i) { return i < names.size() ? names[i] : std::to_string(i + 1); }
+std::string name_at(const std::vector<std::string>& names, size_t i) {
+  return i < names.size() ? names[i] : std::to_string(i + 1);
+}
 
 void add_table(Csv& csv, const ResultTable& t) {
   for (size_t r = 0; r < t.rows.size(); ++r)
-    for (size_t c = 0; c < t.columns.size(); ++c) csv.add("table", t.title, std::to_string(r + 1), t.columns[c].title, t.columns[c].unit, kNoNumber, t.rows[r][c]);
+    for (size_t c = 0; c < t.columns.size(); ++c)
+      csv.add("table", t.title, std::to_string(r + 1), t.columns[c].title, t.columns[c].unit, kNoNumber, t.rows[r][c]);
 }
 
 void add_plot(Csv& csv, const Plot& p) {

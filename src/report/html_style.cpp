@@ -2,8 +2,9 @@
 
 namespace purescope {
 
-// Both sets of eight colours start from Okabe and Ito's and were moved until all pairs stay apart with normal vision and in simulations of the
-// three colour blindnesses, with a contrast to the paper of at least 3 (tests/report/colours_test.cpp); symbols and dashes tell series apart beside them.
+// Both sets of eight colours start from Okabe and Ito's and were moved until all pairs stay apart with normal vision
+// and in simulations of the three colour blindnesses, with a contrast to the paper of at least 3
+// (tests/report/colours_test.cpp); symbols and dashes tell series apart beside them.
 const char* const kReportStyle = R"css(
 :root{color-scheme:light dark;--paper:#ffffff;--ink:#1a1e23;--soft:#56606b;--line:#dde2e7;--card:#f5f7f9;--mark:#0b63a5;--strong:#ffffff;
 --s0:#07669c;--s1:#f25500;--s2:#0f8d3d;--s3:#c96ca6;--s4:#7c991d;--s5:#558fe3;--s6:#16312f;--s7:#8d1c0e}

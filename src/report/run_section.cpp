@@ -22,7 +22,9 @@ std::string list_text(const std::vector<std::string>& items) {
 // Records of a whole run, as run_attack counts them; -1 for other commands.
 int64_t record_total(const RunRecords& run) {
   if (run.command != "attack" && run.command != "cr" && run.command != "predict") return -1;
-  const auto length = [&](const char* key) { return static_cast<int64_t>(json_elements(run.config.raw(key), run.folder).size()); };
+  const auto length = [&](const char* key) {
+    return static_cast<int64_t>(json_elements(run.config.raw(key), run.folder).size());
+  };
   const bool clean = run.command == "predict" || (run.command == "attack" && run.config.get_bool("predict"));
   const int64_t per = run.command == "attack" ? length("rand") : run.command == "cr" ? 1 : 2;
   return run.config.get_int("n") * (length("t") * length("seed") * length("eps") * per + (clean ? length("eps") : 0));
@@ -40,9 +42,11 @@ Section run_section(const RunRecords& run) {
   else if (run.command.starts_with("experiment")) {
     s.name = run.command;
     s.title = "Experiment " + run.command.substr(std::min(run.command.size(), std::string("experiment-").size()));
-    s.findings = {"The experiment is not finished, so there is nothing to say yet; the same command with --resume goes on."};
+    s.findings = {
+        "The experiment is not finished, so there is nothing to say yet; the same command with --resume goes on."};
   } else {
-    fail(kBadInput, "no report for a run of the command '" + run.command + "'", run.folder, "name runs of attack, cr, predict, protocol, audit or experiment");
+    fail(kBadInput, "no report for a run of the command '" + run.command + "'", run.folder,
+         "name runs of attack, cr, predict, protocol, audit or experiment");
   }
   if (s.command.empty()) s.command = run.command_line;
   return s;
@@ -56,7 +60,8 @@ std::string run_partial(const RunRecords& run) {
 
 std::string budget_text(double eps) {
   const double k = eps * 255;
-  return std::abs(k - std::round(k)) < 1e-9 * k && k > 0 ? std::to_string(static_cast<int>(std::round(k))) + "/255" : short_number(eps);
+  return std::abs(k - std::round(k)) < 1e-9 * k && k > 0 ? std::to_string(static_cast<int>(std::round(k))) + "/255"
+                                                         : short_number(eps);
 }
 
 Cell number_cell(double value) {
@@ -84,7 +89,9 @@ std::string share_text(const Proportion& p) {
   return p.n == 0 ? "-" : text;
 }
 
-std::vector<double> config_numbers(const RunRecords& run, const std::string& key) { return json_numbers(run.config.raw(key)); }
+std::vector<double> config_numbers(const RunRecords& run, const std::string& key) {
+  return json_numbers(run.config.raw(key));
+}
 std::vector<int64_t> config_ints(const RunRecords& run, const std::string& key) {
   std::vector<int64_t> values;
   for (double v : config_numbers(run, key)) values.push_back(static_cast<int64_t>(v));
@@ -93,13 +100,16 @@ std::vector<int64_t> config_ints(const RunRecords& run, const std::string& key) 
 
 std::vector<std::pair<std::string, std::string>> run_settings(const RunRecords& run) {
   std::vector<std::pair<std::string, std::string>> settings;
-  const auto object = [&](const char* key) { return JsonObject::parse(run.header.has(key) ? run.header.raw(key) : "{}", run.folder + "/header.json"); };
+  const auto object = [&](const char* key) {
+    return JsonObject::parse(run.header.has(key) ? run.header.raw(key) : "{}", run.folder + "/header.json");
+  };
   const JsonObject purifier = object("purifier"), classifier = object("classifier"), data = object("data");
   if (purifier.has("file")) settings.emplace_back("purifier", purifier.get_string("file"));
   if (classifier.has("file")) settings.emplace_back("classifier", classifier.get_string("file"));
   if (data.has("description")) settings.emplace_back("images", data.get_string("description"));
   if (run.header.has("purification"))
-    for (const std::string& words : run.header.get_strings("purification")) settings.emplace_back("purification", words);
+    for (const std::string& words : run.header.get_strings("purification"))
+      settings.emplace_back("purification", words);
   const bool known = run.config.has("eps") && run.config.raw("eps").front() == '[';
   std::vector<std::string> budgets, seeds;
   if (known)
@@ -108,12 +118,14 @@ std::vector<std::pair<std::string, std::string>> run_settings(const RunRecords& 
   for (const std::string& line : run.records) {
     const JsonObject o = JsonObject::parse(line, run.folder);
     if (!o.has("options") || o.get_string("options").empty()) continue;
-    settings.emplace_back("attack", o.get_string("attack") + ", " + o.get_string("options") + ", gradient " + o.get_string("grad"));
+    settings.emplace_back(
+        "attack", o.get_string("attack") + ", " + o.get_string("options") + ", gradient " + o.get_string("grad"));
     break;
   }
   for (int64_t seed : config_ints(run, "seed")) seeds.push_back(std::to_string(seed));
   settings.emplace_back("seed", list_text(seeds));
-  if (run.command == "attack" && run.config.has("rand")) settings.emplace_back("randomness", list_text(run.config.get_strings("rand")));
+  if (run.command == "attack" && run.config.has("rand"))
+    settings.emplace_back("randomness", list_text(run.config.get_strings("rand")));
   if (run.config.has("draws")) settings.emplace_back("draws of the compression rate", run.config.raw("draws"));
   return settings;
 }

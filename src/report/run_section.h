@@ -9,24 +9,25 @@
 
 namespace purescope {
 
-// The section of a run. section.json where there is one (experiments), else made from the records. Exit 65: neither is possible.
+// The section of a run. section.json where there is one (experiments), else made from the records. Exit 65: neither is
+// possible.
 Section run_section(const RunRecords& run);
 
 // Empty for a finished run; else "12 of 96 records are there", or without the total where only the run itself knows it.
 std::string run_partial(const RunRecords& run);
 
 // The parts, by command.
-Section attack_section(const RunRecords& run);     // attack, cr, predict
+Section attack_section(const RunRecords& run);  // attack, cr, predict
 Section protocol_section(const RunRecords& run);
 Section audit_section(const RunRecords& run);
 
 // Shared by them.
-std::string budget_text(double eps);                              // "8/255", or the number
-Cell share_cell(const Proportion& p);                             // in %, with its interval and n; empty where n = 0
+std::string budget_text(double eps);   // "8/255", or the number
+Cell share_cell(const Proportion& p);  // in %, with its interval and n; empty where n = 0
 Cell number_cell(double value);
 Cell count_cell(int64_t value);
 Cell word_cell(const std::string& text);
-std::string share_text(const Proportion& p);                      // "45.8 % [27.9, 64.9]"
+std::string share_text(const Proportion& p);  // "45.8 % [27.9, 64.9]"
 std::vector<int64_t> config_ints(const RunRecords& run, const std::string& key);
 std::vector<double> config_numbers(const RunRecords& run, const std::string& key);
 // What attack, cr, predict and protocol have in common, in words.

@@ -14,31 +14,48 @@
 namespace purescope {
 namespace {
 
-struct Share { std::string name; Proportion TableRow::*value; };
+struct Share {
+  std::string name;
+  Proportion TableRow::*value;
+};
 
 // The accuracies that some row has, in the order of the table.
 std::vector<Share> shares_of(const std::vector<TableRow>& rows) {
   const std::string eot = rows.empty() ? "" : "robust, eot:" + std::to_string(rows[0].eot_draws);
-  std::vector<Share> all = {{"clean", &TableRow::clean}, {"anchor", &TableRow::anchor}, {"robust, fixed", &TableRow::fixed}, {"robust, free", &TableRow::free},
-                            {"robust, transfer", &TableRow::transfer}, {eot, &TableRow::eot}, {"predicted (clean)", &TableRow::predicted_clean},
+  std::vector<Share> all = {{"clean", &TableRow::clean},
+                            {"anchor", &TableRow::anchor},
+                            {"robust, fixed", &TableRow::fixed},
+                            {"robust, free", &TableRow::free},
+                            {"robust, transfer", &TableRow::transfer},
+                            {eot, &TableRow::eot},
+                            {"predicted (clean)", &TableRow::predicted_clean},
                             {"predicted (anchor)", &TableRow::predicted_anchor}};
-  std::erase_if(all, [&](const Share& s) { return std::none_of(rows.begin(), rows.end(), [&](const TableRow& r) { return (r.*s.value).n > 0; }); });
+  std::erase_if(all, [&](const Share& s) {
+    return std::none_of(rows.begin(), rows.end(), [&](const TableRow& r) { return (r.*s.value).n > 0; });
+  });
   return all;
 }
 
 ResultTable accuracy_table(const std::vector<TableRow>& rows, const std::vector<Share>& shares) {
-  ResultTable t{"Accuracy and compression rate", "accuracies with Wilson's 95 % interval; CR: mean and standard deviation over images", {}, {}};
+  ResultTable t{"Accuracy and compression rate",
+                "accuracies with Wilson's 95 % interval; CR: mean and standard deviation over images",
+                {},
+                {}};
   t.columns = {{"t*", "", 0}, {"budget", "", 0}, {"seed", "", 0}, {"CR", "", 4}};
   for (const Share& s : shares) t.columns.push_back({s.name, "%", 1});
   if (std::any_of(shares.begin(), shares.end(), [](const Share& s) { return s.name.starts_with("predicted"); }))
-    t.note += "; predicted: share of images whose minimum perturbation, in units of the budget and for the classifier alone, exceeds the mean CR";
+    t.note +=
+        "; predicted: share of images whose minimum perturbation, in units of the budget and for the classifier alone, "
+        "exceeds the mean CR";
   for (const TableRow& r : rows) {
     Cell rate;
     if (!r.cr.empty()) rate.value = r.cr_mean, rate.deviation = r.cr_sd, rate.n = static_cast<int>(r.cr.size());
     std::vector<Cell> row = {count_cell(r.t), word_cell(budget_text(r.eps)), count_cell(r.seed), rate};
     for (const Share& s : shares) row.push_back(share_cell(r.*s.value));
     t.rows.push_back(row);
-    if (r.nan) t.note += "; t* " + std::to_string(r.t) + ", seed " + std::to_string(r.seed) + ": " + std::to_string(r.nan) + " records were not finite and count as not robust";
+    if (r.nan)
+      t.note += "; t* " + std::to_string(r.t) + ", seed " + std::to_string(r.seed) + ": " + std::to_string(r.nan) +
+                " records were not finite and count as not robust";
   }
   return t;
 }
@@ -71,7 +88,10 @@ void push(Series& s, const Cell& c) {
   s.high.push_back(c.high);
 }
 
-const char* interval_note(const ByTime& groups) { return groups.begin()->second.size() == 1 ? "95 % intervals (Wilson)" : "mean over seeds, from the lowest to the highest seed"; }
+const char* interval_note(const ByTime& groups) {
+  return groups.begin()->second.size() == 1 ? "95 % intervals (Wilson)"
+                                            : "mean over seeds, from the lowest to the highest seed";
+}
 
 Plot accuracy_plot(const ByTime& groups, const std::vector<Share>& shares, const std::string& budget) {
   Plot p;
@@ -149,8 +169,12 @@ Plot rate_histogram(const ByTime& groups, const std::string& budget) {
   return p;
 }
 
-struct Minimum { double budget; bool censored; };
-using Minima = std::map<std::pair<double, std::string>, std::vector<Minimum>>;   // by budget eps and kind (with t* for anchors)
+struct Minimum {
+  double budget;
+  bool censored;
+};
+using Minima =
+    std::map<std::pair<double, std::string>, std::vector<Minimum>>;  // by budget eps and kind (with t* for anchors)
 
 Minima minima_of(const RunRecords& run) {
   Minima found;
@@ -158,7 +182,9 @@ Minima minima_of(const RunRecords& run) {
     const JsonObject o = JsonObject::parse(line, run.folder);
     const std::string kind = o.get_string("kind");
     if (!kind.starts_with("minimum:")) continue;
-    const std::string name = kind == "minimum:clean" ? "classifier alone" : "classifier alone, at anchor points of t* " + o.raw("t") + ", seed " + o.raw("seed");
+    const std::string name = kind == "minimum:clean"
+                                 ? "classifier alone"
+                                 : "classifier alone, at anchor points of t* " + o.raw("t") + ", seed " + o.raw("seed");
     found[{o.get_double("eps"), name}].push_back({o.get_double("budget"), o.get_bool("censored")});
   }
   return found;
@@ -182,18 +208,23 @@ Series survival_curve(const std::string& name, const std::vector<Minimum>& minim
   return s;
 }
 
-// The classifier's own survival curves, and the measured accuracies at the compression rates: the law of the papers would put them together.
+// The classifier's own survival curves, and the measured accuracies at the compression rates: the law of the papers
+// would put them together.
 Plot law_plot(const Minima& minima, const ByTime& groups, const std::vector<Share>& shares, double eps) {
   Plot p;
   p.title = "Robustness and compression, budget " + budget_text(eps);
-  p.note = "curve: accuracy of the classifier alone under a budget scaled by c; points: accuracy behind the purifier at c = its mean compression rate; 95 % intervals";
+  p.note =
+      "curve: accuracy of the classifier alone under a budget scaled by c; points: accuracy behind the purifier at c = "
+      "its mean compression rate; 95 % intervals";
   p.x = {"c: budget in units of eps, or compression rate", true, kNoNumber, kNoNumber};
   p.y = {"accuracy in %", false, 0, 100};
   double from = INFINITY;
   for (const auto& [key, list] : minima)
-    for (const Minimum& m : list) if (m.budget > 0) from = std::min(from, m.budget);
+    for (const Minimum& m : list)
+      if (m.budget > 0) from = std::min(from, m.budget);
   for (const auto& [t, rows] : groups)
-    for (const TableRow* r : rows) if (r->cr_mean > 0) from = std::min(from, r->cr_mean);
+    for (const TableRow* r : rows)
+      if (r->cr_mean > 0) from = std::min(from, r->cr_mean);
   if (!std::isfinite(from)) return p;
   for (const auto& [key, list] : minima)
     if (key.first == eps && p.series.size() < 5) p.series.push_back(survival_curve(key.second, list, .5 * from));
@@ -218,15 +249,19 @@ Plot law_plot(const Minima& minima, const ByTime& groups, const std::vector<Shar
 std::string spread_text(const ByTime& groups, const std::function<std::string(const TableRow&)>& value) {
   const TableRow &first = *groups.begin()->second[0], &last = *groups.rbegin()->second[0];
   if (groups.size() == 1) return value(first) + " (t* " + std::to_string(first.t) + ")";
-  return value(first) + " (t* " + std::to_string(first.t) + ") to " + value(last) + " (t* " + std::to_string(last.t) + ")";
+  return value(first) + " (t* " + std::to_string(first.t) + ") to " + value(last) + " (t* " + std::to_string(last.t) +
+         ")";
 }
 
 // Images that are robust under one kind of randomness only, in the records of one row: McNemar's exact test.
-std::string paired_finding(const RunRecords& run, const TableRow& row, const std::string& other, const std::string& words) {
-  std::map<int64_t, std::pair<int, int>> judged;   // image -> robust under fixed, under the other; -1 unknown
+std::string paired_finding(const RunRecords& run, const TableRow& row, const std::string& other,
+                           const std::string& words) {
+  std::map<int64_t, std::pair<int, int>> judged;  // image -> robust under fixed, under the other; -1 unknown
   for (const std::string& line : run.records) {
     const JsonObject o = JsonObject::parse(line, run.folder);
-    if (!o.has("rand") || !o.has("robust") || o.get_int("t") != row.t || o.get_double("eps") != row.eps || o.get_int("seed") != row.seed) continue;
+    if (!o.has("rand") || !o.has("robust") || o.get_int("t") != row.t || o.get_double("eps") != row.eps ||
+        o.get_int("seed") != row.seed)
+      continue;
     if (o.get_string("status") == "skipped_misclassified") continue;
     const std::string rand = o.get_string("rand");
     auto& [fixed, free] = judged.try_emplace(o.get_int("img"), -1, -1).first->second;
@@ -243,8 +278,9 @@ std::string paired_finding(const RunRecords& run, const TableRow& row, const std
   if (both == 0) return "";
   char p[64];
   std::snprintf(p, sizeof p, "%.2g", mcnemar_exact(only_fixed, only_other));
-  return "At t* " + std::to_string(row.t) + ", " + std::to_string(only_other) + " of " + std::to_string(both) + " images are robust under " + words + " only and " +
-         std::to_string(only_fixed) + " under fixed noise only (McNemar's exact test: p = " + p + ").";
+  return "At t* " + std::to_string(row.t) + ", " + std::to_string(only_other) + " of " + std::to_string(both) +
+         " images are robust under " + words + " only and " + std::to_string(only_fixed) +
+         " under fixed noise only (McNemar's exact test: p = " + p + ").";
 }
 
 std::vector<std::string> attack_findings(const RunRecords& run, const std::vector<TableRow>& rows) {
@@ -253,16 +289,22 @@ std::vector<std::string> attack_findings(const RunRecords& run, const std::vecto
   const TableRow& first = *groups.begin()->second[0];
   const std::string scope = "budget " + budget_text(first.eps) + ", seed " + std::to_string(first.seed);
   if (first.clean.n > 0)
-    found.push_back("Without an attack the classifier alone is right on " + share_text(first.clean) + " of " + std::to_string(first.clean.n) + " images, behind the purifier on " +
+    found.push_back("Without an attack the classifier alone is right on " + share_text(first.clean) + " of " +
+                    std::to_string(first.clean.n) + " images, behind the purifier on " +
                     spread_text(groups, [](const TableRow& r) { return share_text(r.anchor); }) + ".");
   if (first.fixed.n > 0)
-    found.push_back("Under attack with fixed noise (" + scope + ") it stays right on " + spread_text(groups, [](const TableRow& r) { return share_text(r.fixed); }) + ".");
-  for (const auto& [name, value] : {std::pair<std::string, Proportion TableRow::*>("free", &TableRow::free), {"eot:" + std::to_string(first.eot_draws), &TableRow::eot},
+    found.push_back("Under attack with fixed noise (" + scope + ") it stays right on " +
+                    spread_text(groups, [](const TableRow& r) { return share_text(r.fixed); }) + ".");
+  for (const auto& [name, value] : {std::pair<std::string, Proportion TableRow::*>("free", &TableRow::free),
+                                    {"eot:" + std::to_string(first.eot_draws), &TableRow::eot},
                                     {"transfer", &TableRow::transfer}}) {
     if ((first.*value).n == 0) continue;
     const auto member = value;
-    const std::string words = name == "free" ? "fresh noise" : name == "transfer" ? "the noise of another seed" : "averaging over " + std::to_string(first.eot_draws) + " draws";
-    found.push_back("Under " + words + " (" + name + ") it is " + spread_text(groups, [member](const TableRow& r) { return share_text(r.*member); }) + ".");
+    const std::string words = name == "free"       ? "fresh noise"
+                              : name == "transfer" ? "the noise of another seed"
+                                                   : "averaging over " + std::to_string(first.eot_draws) + " draws";
+    found.push_back("Under " + words + " (" + name + ") it is " +
+                    spread_text(groups, [member](const TableRow& r) { return share_text(r.*member); }) + ".");
     const std::string paired = paired_finding(run, *groups.rbegin()->second[0], name, words);
     if (!paired.empty()) found.push_back(paired);
   }
@@ -272,11 +314,14 @@ std::vector<std::string> attack_findings(const RunRecords& run, const std::vecto
     return std::string(text);
   };
   if (!first.cr.empty())
-    found.push_back("The expected compression rate is " + spread_text(groups, rate) + ", mean over " + std::to_string(first.cr.size()) + " images (" + scope + ").");
-  for (const auto& [name, value] : {std::pair("clean images", &TableRow::predicted_clean), {"anchor points", &TableRow::predicted_anchor}}) {
+    found.push_back("The expected compression rate is " + spread_text(groups, rate) + ", mean over " +
+                    std::to_string(first.cr.size()) + " images (" + scope + ").");
+  for (const auto& [name, value] :
+       {std::pair("clean images", &TableRow::predicted_clean), {"anchor points", &TableRow::predicted_anchor}}) {
     if ((first.*value).n == 0) continue;
     const auto member = value;
-    found.push_back(std::string("The classifier's own minimum perturbations at ") + name + " predict, at these rates, " +
+    found.push_back(std::string("The classifier's own minimum perturbations at ") + name +
+                    " predict, at these rates, " +
                     spread_text(groups, [member](const TableRow& r) { return share_text(r.*member); }) + ".");
   }
   return found;
@@ -287,10 +332,16 @@ std::vector<std::string> attack_findings(const RunRecords& run, const std::vecto
 Section attack_section(const RunRecords& run) {
   Section s;
   s.name = run.command;
-  s.title = run.command == "attack" ? "Accuracy and robustness under attack" : run.command == "cr" ? "Compression rate" : "Robustness predicted from compression";
-  s.caption = run.command == "attack"  ? "How often the classifier behind the purifier is right, without an attack and under it, and how much of a random perturbation the purifier lets through."
-              : run.command == "cr" ? "How much of a random perturbation the purifier lets through: |f(x + eta) - f(x)| / |eta|, for each image."
-                                    : "The accuracy that the classifier's own robustness would give if the purifier did nothing but shrink perturbations by its compression rate.";
+  s.title = run.command == "attack" ? "Accuracy and robustness under attack"
+            : run.command == "cr"   ? "Compression rate"
+                                    : "Robustness predicted from compression";
+  s.caption =
+      run.command == "attack" ? "How often the classifier behind the purifier is right, without an attack and under "
+                                "it, and how much of a random perturbation the purifier lets through."
+      : run.command == "cr"
+          ? "How much of a random perturbation the purifier lets through: |f(x + eta) - f(x)| / |eta|, for each image."
+          : "The accuracy that the classifier's own robustness would give if the purifier did nothing but shrink "
+            "perturbations by its compression rate.";
   s.settings = run_settings(run);
   const std::vector<TableRow> rows = attack_table(run.records);
   if (rows.empty()) {

@@ -9,7 +9,11 @@
 namespace purescope {
 namespace {
 
-const std::vector<std::pair<const char*, const char*>> kRules = {{"fixed", "fixed"}, {"transfer", "other seed"}, {"one-shot", "one-shot"}, {"worst", "worst"}, {"majority", "majority"}};
+const std::vector<std::pair<const char*, const char*>> kRules = {{"fixed", "fixed"},
+                                                                 {"transfer", "other seed"},
+                                                                 {"one-shot", "one-shot"},
+                                                                 {"worst", "worst"},
+                                                                 {"majority", "majority"}};
 
 Proportion read_share(const std::string& json, const std::string& where) {
   const JsonObject o = JsonObject::parse(json, where);
@@ -23,7 +27,10 @@ std::string set_name(const std::string& set) { return set == "none" ? "no attack
 
 // Table and heat map of one setting.
 void add_matrix(const JsonObject& o, const std::string& setting, const std::string& where, Section& s) {
-  ResultTable t{"Accuracy of every set under every rule, " + setting, "Wilson's 95 % interval; mean: over the tries of an image, +- standard error over images", {{"images from", "", 0}}, {}};
+  ResultTable t{"Accuracy of every set under every rule, " + setting,
+                "Wilson's 95 % interval; mean: over the tries of an image, +- standard error over images",
+                {{"images from", "", 0}},
+                {}};
   Plot heat;
   heat.kind = Plot::HeatMap;
   heat.title = "Accuracy in %, " + setting;
@@ -67,23 +74,33 @@ void add_comparisons(const JsonObject& o, const std::string& setting, const std:
     const Cell c = share_cell(share);
     bars.labels.push_back(h.get_string("name"));
     bars.y.push_back(c.value), bars.low.push_back(c.low), bars.high.push_back(c.high);
-    headlines += (headlines.empty() ? " of " + std::to_string(share.n) + " images are right: " : "; ") + h.get_string("name") + " " + share_text(share);
+    headlines += (headlines.empty() ? " of " + std::to_string(share.n) + " images are right: " : "; ") +
+                 h.get_string("name") + " " + share_text(share);
   }
   s.findings.push_back("At " + setting + headlines + ".");
   p.series = {bars};
   s.plots.push_back(p);
-  ResultTable pairs{"The same images under two rules, " + setting, "images that are right in one of the two only; p: McNemar's exact test",
-                    {{"first", "", 0}, {"second", "", 0}, {"right in the first only", "", 0}, {"right in the second only", "", 0}, {"p", "", 3}}, {}};
+  ResultTable pairs{"The same images under two rules, " + setting,
+                    "images that are right in one of the two only; p: McNemar's exact test",
+                    {{"first", "", 0},
+                     {"second", "", 0},
+                     {"right in the first only", "", 0},
+                     {"right in the second only", "", 0},
+                     {"p", "", 3}},
+                    {}};
   for (const std::string& item : json_elements(o.raw("mcnemar"), where)) {
     const JsonObject m = JsonObject::parse(item, where);
-    pairs.rows.push_back({word_cell(m.get_string("first")), word_cell(m.get_string("second")), count_cell(m.get_int("only_first")), count_cell(m.get_int("only_second")),
+    pairs.rows.push_back({word_cell(m.get_string("first")), word_cell(m.get_string("second")),
+                          count_cell(m.get_int("only_first")), count_cell(m.get_int("only_second")),
                           number_cell(m.get_double("p"))});
     if (m.get_string("first") == "robust, fixed" && m.get_string("second") == "robust, free")
-      s.findings.push_back("Under free randomness " + m.raw("only_second") + " images are robust that are not under fixed randomness, and " + m.raw("only_first") +
+      s.findings.push_back("Under free randomness " + m.raw("only_second") +
+                           " images are robust that are not under fixed randomness, and " + m.raw("only_first") +
                            " the other way (McNemar's exact test: p = " + number_text(m.get_double("p"), 3) + ").");
   }
   s.tables.push_back(pairs);
-  ResultTable cosines{"Cosines, " + setting, "mean and standard deviation over images", {{"between", "", 0}, {"cosine", "", 4}}, {}};
+  ResultTable cosines{
+      "Cosines, " + setting, "mean and standard deviation over images", {{"between", "", 0}, {"cosine", "", 4}}, {}};
   for (const std::string& item : json_elements(o.raw("cosines"), where)) {
     const JsonObject c = JsonObject::parse(item, where);
     Cell value = number_cell(c.get_double("mean"));
@@ -99,11 +116,13 @@ Section protocol_section(const RunRecords& run) {
   Section s;
   s.name = "protocol";
   s.title = "What randomness is worth";
-  s.caption = "Adversarial images crafted under every kind of randomness, each judged under every rule, beside no attack.";
+  s.caption =
+      "Adversarial images crafted under every kind of randomness, each judged under every rule, beside no attack.";
   s.settings = run_settings(run);
   for (const std::string& item : json_elements(protocol_json(run.records), run.folder)) {
     const JsonObject o = JsonObject::parse(item, run.folder);
-    const std::string setting = "t* " + o.raw("t") + ", budget " + budget_text(o.get_double("eps")) + ", seed " + o.raw("seed");
+    const std::string setting =
+        "t* " + o.raw("t") + ", budget " + budget_text(o.get_double("eps")) + ", seed " + o.raw("seed");
     add_matrix(o, setting, run.folder, s);
     add_comparisons(o, setting, run.folder, s);
   }

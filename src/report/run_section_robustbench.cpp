@@ -47,28 +47,47 @@ std::string network_text(const RunRecords& run, const char* key) {
 
 std::string robustbench_json(const RunRecords& run) {
   const std::string todo = "name one finished run of attack with one t* and one budget";
-  if (run.command != "attack") fail(kUsage, "a run of '" + run.command + "' has no robust accuracy to enter", "--robustbench with " + run.folder, todo);
-  if (!run.finished) fail(kUsage, "the run is not finished: " + run_partial(run), "--robustbench with " + run.folder, todo);
+  if (run.command != "attack")
+    fail(kUsage, "a run of '" + run.command + "' has no robust accuracy to enter", "--robustbench with " + run.folder,
+         todo);
+  if (!run.finished)
+    fail(kUsage, "the run is not finished: " + run_partial(run), "--robustbench with " + run.folder, todo);
   const std::vector<TableRow> rows = attack_table(run.records);
   if (rows.empty()) fail(kUsage, "the run holds no records", "--robustbench with " + run.folder, todo);
   for (const TableRow& r : rows)
-    if (r.t != rows[0].t || r.eps != rows[0].eps) fail(kUsage, "the run has several t* or budgets", "--robustbench with " + run.folder, todo);
-  const std::vector<std::pair<std::string, Proportion TableRow::*>> kinds = {{"fixed", &TableRow::fixed}, {"free", &TableRow::free}, {"transfer", &TableRow::transfer}, {"eot", &TableRow::eot}};
+    if (r.t != rows[0].t || r.eps != rows[0].eps)
+      fail(kUsage, "the run has several t* or budgets", "--robustbench with " + run.folder, todo);
+  const std::vector<std::pair<std::string, Proportion TableRow::*>> kinds = {{"fixed", &TableRow::fixed},
+                                                                             {"free", &TableRow::free},
+                                                                             {"transfer", &TableRow::transfer},
+                                                                             {"eot", &TableRow::eot}};
   double lowest = kNoNumber;
   std::string which;
   for (const auto& [name, value] : kinds)
-    if (const double v = over_seeds(rows, value); v < lowest || (std::isnan(lowest) && !std::isnan(v))) lowest = v, which = name;
+    if (const double v = over_seeds(rows, value); v < lowest || (std::isnan(lowest) && !std::isnan(v)))
+      lowest = v, which = name;
   std::string attack;
   for (const auto& [name, value] : run_settings(run))
     if (name == "attack") attack = value;
   const JsonObject data = JsonObject::parse(run.header.raw("data"), run.folder);
   const std::string purifier = network_text(run, "purifier");
   const Proportion& one = rows[0].fixed.n ? rows[0].fixed : rows[0].free.n ? rows[0].free : rows[0].eot;
-  return JsonLine().add("link", "").add("name", "").add("authors", "").add("additional_data", false).add("number_forward_passes", passes(run))
-      .add("dataset", data.get_string("description")).add("venue", "").add("architecture", (purifier == "none" ? "" : purifier + " before ") + network_text(run, "classifier"))
-      .add("clean_acc", percent(over_seeds(rows, &TableRow::anchor))).add("reported", percent(lowest)).add("eps", budget_text(rows[0].eps))
-      .add("footnote", "robust accuracy under " + attack + ", randomness " + which + ", t* " + std::to_string(rows[0].t) + ", n " + std::to_string(one.n) + ", seeds " +
-                           std::to_string(rows.size()) + "; computed by purescope, run " + run.run).text();
+  return JsonLine()
+      .add("link", "")
+      .add("name", "")
+      .add("authors", "")
+      .add("additional_data", false)
+      .add("number_forward_passes", passes(run))
+      .add("dataset", data.get_string("description"))
+      .add("venue", "")
+      .add("architecture", (purifier == "none" ? "" : purifier + " before ") + network_text(run, "classifier"))
+      .add("clean_acc", percent(over_seeds(rows, &TableRow::anchor)))
+      .add("reported", percent(lowest))
+      .add("eps", budget_text(rows[0].eps))
+      .add("footnote", "robust accuracy under " + attack + ", randomness " + which + ", t* " +
+                           std::to_string(rows[0].t) + ", n " + std::to_string(one.n) + ", seeds " +
+                           std::to_string(rows.size()) + "; computed by purescope, run " + run.run)
+      .text();
 }
 
 }  // namespace purescope

@@ -14,17 +14,21 @@ std::string table_problem(const ResultTable& t) {
   const std::string name = "table \"" + t.title + "\": ";
   if (t.columns.empty()) return name + "no columns";
   for (const Column& c : t.columns)
-    if (c.decimals < 0 || c.decimals > 17) return name + "column \"" + c.title + "\" asks for " + std::to_string(c.decimals) + " decimals";
+    if (c.decimals < 0 || c.decimals > 17)
+      return name + "column \"" + c.title + "\" asks for " + std::to_string(c.decimals) + " decimals";
   for (size_t i = 0; i < t.rows.size(); ++i)
-    if (t.rows[i].size() != t.columns.size()) return name + size_text("row " + std::to_string(i), t.rows[i].size(), t.columns.size());
+    if (t.rows[i].size() != t.columns.size())
+      return name + size_text("row " + std::to_string(i), t.rows[i].size(), t.columns.size());
   return "";
 }
 
 // y is as long as x, or as labels where x is empty.
 std::string series_problem(const Series& s) {
   const std::string name = "series \"" + s.name + "\": ";
-  if (s.x.size() != s.y.size() && !(s.x.empty() && s.labels.size() == s.y.size())) return name + size_text("y", s.y.size(), s.x.size());
-  if (!s.labels.empty() && s.labels.size() != s.y.size()) return name + size_text("labels", s.labels.size(), s.y.size());
+  if (s.x.size() != s.y.size() && !(s.x.empty() && s.labels.size() == s.y.size()))
+    return name + size_text("y", s.y.size(), s.x.size());
+  if (!s.labels.empty() && s.labels.size() != s.y.size())
+    return name + size_text("labels", s.labels.size(), s.y.size());
   if (s.low.size() != s.high.size()) return name + size_text("high", s.high.size(), s.low.size());
   if (!s.low.empty() && s.low.size() != s.y.size()) return name + size_text("low", s.low.size(), s.y.size());
   return "";
@@ -46,12 +50,14 @@ std::string plot_problem(const Plot& p) {
   if (p.title.empty()) return "a plot has no title";
   for (const Series& s : p.series)
     if (const std::string problem = series_problem(s); !problem.empty()) return name + problem;
-  if (p.kind == Plot::Images && !inside(p.image_file)) return name + "the picture \"" + p.image_file + "\" is not a path inside the run";
+  if (p.kind == Plot::Images && !inside(p.image_file))
+    return name + "the picture \"" + p.image_file + "\" is not a path inside the run";
   if (p.kind == Plot::HeatMap && !p.row_names.empty() && p.row_names.size() != p.cells.size())
     return name + size_text("row_names", p.row_names.size(), p.cells.size());
   for (const std::vector<double>& row : p.cells) {
     if (p.kind == Plot::Quiver && row.size() != 4) return name + size_text("an arrow", row.size(), 4);
-    if (p.kind == Plot::HeatMap && row.size() != p.cells[0].size()) return name + size_text("a row of cells", row.size(), p.cells[0].size());
+    if (p.kind == Plot::HeatMap && row.size() != p.cells[0].size())
+      return name + size_text("a row of cells", row.size(), p.cells[0].size());
     if (p.kind == Plot::HeatMap && !p.column_names.empty() && row.size() != p.column_names.size())
       return name + size_text("a row of cells", row.size(), p.column_names.size());
   }

@@ -39,38 +39,72 @@ std::string cell_json(const Cell& c) {
 }
 
 std::string table_json(const ResultTable& t) {
-  const auto column = [](const Column& c) { return JsonLine().add("title", c.title).add("unit", c.unit).add("decimals", c.decimals).text(); };
+  const auto column = [](const Column& c) {
+    return JsonLine().add("title", c.title).add("unit", c.unit).add("decimals", c.decimals).text();
+  };
   const auto row = [](const std::vector<Cell>& cells) { return array_of(cells, cell_json); };
-  return JsonLine().add("title", t.title).add("note", t.note).raw("columns", array_of(t.columns, column)).raw("rows", array_of(t.rows, row)).text();
+  return JsonLine()
+      .add("title", t.title)
+      .add("note", t.note)
+      .raw("columns", array_of(t.columns, column))
+      .raw("rows", array_of(t.rows, row))
+      .text();
 }
 
-const std::vector<std::string> kSeriesKinds = {"line", "points", "bars", "steps"};        // in the order of Series::Kind
-const std::vector<std::string> kPlotKinds = {"xy", "heat map", "quiver", "images"};       // in the order of Plot::Kind
+const std::vector<std::string> kSeriesKinds = {"line", "points", "bars", "steps"};   // in the order of Series::Kind
+const std::vector<std::string> kPlotKinds = {"xy", "heat map", "quiver", "images"};  // in the order of Plot::Kind
 
 std::string series_json(const Series& s) {
-  return JsonLine().add("kind", kSeriesKinds.at(s.kind)).add("name", s.name).raw("x", numbers(s.x)).raw("y", numbers(s.y)).raw("low", numbers(s.low))
-      .raw("high", numbers(s.high)).raw("labels", strings(s.labels)).add("dashed", s.dashed).add("papers", s.papers).add("right_axis", s.right_axis).text();
+  return JsonLine()
+      .add("kind", kSeriesKinds.at(s.kind))
+      .add("name", s.name)
+      .raw("x", numbers(s.x))
+      .raw("y", numbers(s.y))
+      .raw("low", numbers(s.low))
+      .raw("high", numbers(s.high))
+      .raw("labels", strings(s.labels))
+      .add("dashed", s.dashed)
+      .add("papers", s.papers)
+      .add("right_axis", s.right_axis)
+      .text();
 }
 
 std::string axis_json(const Axis& a) {
-  return JsonLine().add("title", a.title).add("logarithmic", a.logarithmic).add("low", a.low).add("high", a.high).text();
+  return JsonLine()
+      .add("title", a.title)
+      .add("logarithmic", a.logarithmic)
+      .add("low", a.low)
+      .add("high", a.high)
+      .text();
 }
 
 std::string plot_json(const Plot& p) {
-  return JsonLine().add("kind", kPlotKinds.at(p.kind)).add("title", p.title).add("note", p.note).raw("x", axis_json(p.x)).raw("y", axis_json(p.y))
-      .raw("right", axis_json(p.right)).raw("series", array_of(p.series, series_json)).raw("row_names", strings(p.row_names))
-      .raw("column_names", strings(p.column_names)).raw("cells", array_of(p.cells, numbers)).add("image_file", p.image_file).text();
+  return JsonLine()
+      .add("kind", kPlotKinds.at(p.kind))
+      .add("title", p.title)
+      .add("note", p.note)
+      .raw("x", axis_json(p.x))
+      .raw("y", axis_json(p.y))
+      .raw("right", axis_json(p.right))
+      .raw("series", array_of(p.series, series_json))
+      .raw("row_names", strings(p.row_names))
+      .raw("column_names", strings(p.column_names))
+      .raw("cells", array_of(p.cells, numbers))
+      .add("image_file", p.image_file)
+      .text();
 }
 
 // One value of an array, as the field "value" of an object, so that it is read with the checks of JsonObject.
-JsonObject boxed(const std::string& value, const std::string& where) { return JsonObject::parse("{\"value\":" + value + "}", where); }
+JsonObject boxed(const std::string& value, const std::string& where) {
+  return JsonObject::parse("{\"value\":" + value + "}", where);
+}
 
 // An object with exactly `count` fields: an unknown one would be lost without a word.
 JsonObject object(const std::string& text, size_t count, const std::string& where) {
   JsonObject o = JsonObject::parse(text, where);
   if (o.fields().size() != count)
-    fail(kBadInput, "an object has " + std::to_string(o.fields().size()) + " fields, expected " + std::to_string(count), where,
-         "write the file again with this version of the program");
+    fail(kBadInput, "an object has " + std::to_string(o.fields().size()) + " fields, expected " + std::to_string(count),
+         where, "write the file again with this version of the program");
   return o;
 }
 
@@ -92,7 +126,9 @@ size_t read_kind(const std::string& name, const std::vector<std::string>& names,
 int read_int(const JsonObject& o, const char* key, int64_t low, int64_t high, const std::string& where) {
   const int64_t value = o.get_int(key);
   if (value < low || value > high)
-    fail(kBadInput, std::string("field \"") + key + "\" is " + std::to_string(value) + ", outside " + std::to_string(low) + " ... " + std::to_string(high),
+    fail(kBadInput,
+         std::string("field \"") + key + "\" is " + std::to_string(value) + ", outside " + std::to_string(low) +
+             " ... " + std::to_string(high),
          where, "restore the file or write it again");
   return static_cast<int>(value);
 }
@@ -108,7 +144,9 @@ Cell read_cell(const std::string& text, const std::string& where) {
     else if (key == "deviation") c.deviation = o.get_double(key);
     else if (key == "n") c.n = read_int(o, "n", 0, 2147483647, where);
     else if (key == "papers") c.papers = o.get_bool(key);
-    else fail(kBadInput, "a cell has the unknown field \"" + key + "\"", where, "write the file again with this version of the program");
+    else
+      fail(kBadInput, "a cell has the unknown field \"" + key + "\"", where,
+           "write the file again with this version of the program");
   }
   return c;
 }
@@ -200,16 +238,25 @@ std::string section_json(const Section& s) {
   const std::string problem = section_problem(s);
   if (!problem.empty()) fail(kInternal, "section " + s.name + ": " + problem, "section_json", "report this as a bug");
   const auto pair = [](const std::pair<std::string, std::string>& p) { return strings({p.first, p.second}); };
-  return JsonLine().add("v", kSectionSchema).add("name", s.name).add("title", s.title).add("caption", s.caption).add("source", s.source)
-      .raw("settings", array_of(s.settings, pair)).raw("findings", strings(s.findings)).raw("tables", array_of(s.tables, table_json))
-      .raw("plots", array_of(s.plots, plot_json)).add("command", s.command).text();
+  return JsonLine()
+      .add("v", kSectionSchema)
+      .add("name", s.name)
+      .add("title", s.title)
+      .add("caption", s.caption)
+      .add("source", s.source)
+      .raw("settings", array_of(s.settings, pair))
+      .raw("findings", strings(s.findings))
+      .raw("tables", array_of(s.tables, table_json))
+      .raw("plots", array_of(s.plots, plot_json))
+      .add("command", s.command)
+      .text();
 }
 
 Section section_from_json(const std::string& text, const std::string& where) {
   const JsonObject o = JsonObject::parse(text, where);
   if (o.get_int("v") != kSectionSchema)
-    fail(kBadInput, "this section has schema " + o.raw("v") + ", this program reads " + std::to_string(kSectionSchema), where,
-         "read it with the version of the program that wrote it");
+    fail(kBadInput, "this section has schema " + o.raw("v") + ", this program reads " + std::to_string(kSectionSchema),
+         where, "read it with the version of the program that wrote it");
   object(text, 10, where);
   Section s;
   s.name = o.get_string("name");
@@ -218,7 +265,8 @@ Section section_from_json(const std::string& text, const std::string& where) {
   s.source = o.get_string("source");
   for (const std::string& item : json_elements(o.raw("settings"), where)) {
     const std::vector<std::string> pair = boxed(item, where).get_strings("value");
-    if (pair.size() != 2) fail(kBadInput, "a setting is not a pair of texts", where, "restore the file or write it again");
+    if (pair.size() != 2)
+      fail(kBadInput, "a setting is not a pair of texts", where, "restore the file or write it again");
     s.settings.emplace_back(pair[0], pair[1]);
   }
   s.findings = o.get_strings("findings");

@@ -9,7 +9,8 @@ namespace {
 
 // Characters of UTF-8 text: every byte that does not continue one.
 size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string padded(const std::string& text, size_t width, bool left) {
@@ -17,7 +18,8 @@ std::string padded(const std::string& text, size_t width, bool left) {
   return left ? text + space : space + text;
 }
 
-std::string line_of(const std::vector<std::string>& cells, const std::vector<size_t>& widths, const std::vector<bool>& left) {
+std::string line_of(const std::vector<std::string>& cells, const std::vector<size_t>& widths,
+                    const std::vector<bool>& left) {
   std::string line;
   for (size_t i = 0; i < cells.size(); ++i) line += (i ? "  " : "") + padded(cells[i], widths[i], left[i]);
   line.erase(line.find_last_not_of(' ') + 1);
@@ -35,7 +37,8 @@ std::string aligned(const TextTable& t) {
 }
 
 bool is_words(const ResultTable& table, size_t column) {
-  return std::all_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return !row[column].text.empty() || std::isnan(row[column].value); }) &&
+  return std::all_of(table.rows.begin(), table.rows.end(),
+                     [&](const auto& row) { return !row[column].text.empty() || std::isnan(row[column].value); }) &&
          std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return !row[column].text.empty(); });
 }
 
@@ -56,11 +59,14 @@ std::string cell_text(const Cell& c, const Column& column) {
   if (!c.text.empty()) return c.text;
   std::string text = number_text(c.value, column.decimals);
   if (!std::isnan(c.deviation)) text += " +- " + number_text(c.deviation, column.decimals);
-  if (!std::isnan(c.low) || !std::isnan(c.high)) text += " [" + number_text(c.low, column.decimals) + ", " + number_text(c.high, column.decimals) + "]";
+  if (!std::isnan(c.low) || !std::isnan(c.high))
+    text += " [" + number_text(c.low, column.decimals) + ", " + number_text(c.high, column.decimals) + "]";
   return text;
 }
 
-std::string column_text(const Column& column) { return column.unit.empty() ? column.title : column.title + " (" + column.unit + ")"; }
+std::string column_text(const Column& column) {
+  return column.unit.empty() ? column.title : column.title + " (" + column.unit + ")";
+}
 
 int row_n(const std::vector<Cell>& row) {
   int n = -1;
@@ -78,8 +84,10 @@ TextTable text_table(const ResultTable& table) {
     out.headings.push_back(column_text(table.columns[i]));
     out.words.push_back(is_words(table, i));
   }
-  const bool named = std::any_of(table.columns.begin(), table.columns.end(), [](const Column& c) { return c.title == "n"; });
-  const bool column = !named && std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) { return row_n(row) >= 0; });
+  const bool named =
+      std::any_of(table.columns.begin(), table.columns.end(), [](const Column& c) { return c.title == "n"; });
+  const bool column =
+      !named && std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) { return row_n(row) >= 0; });
   for (const std::vector<Cell>& row : table.rows) {
     const int n = row_n(row);
     std::vector<std::string> cells;

@@ -12,7 +12,7 @@
 namespace purescope {
 namespace {
 
-constexpr size_t kTableRows = 400;   // of the data under a plot; more stand in the data of the page
+constexpr size_t kTableRows = 400;  // of the data under a plot; more stand in the data of the page
 
 std::string row_of(const std::vector<std::string>& cells, const char* kind) {
   std::string out = "<tr>";
@@ -32,7 +32,8 @@ using Rows = std::vector<std::vector<std::string>>;
 // Heading first.
 Rows series_rows(const Plot& p) {
   const bool banded = std::any_of(p.series.begin(), p.series.end(), [](const Series& s) { return !s.low.empty(); });
-  const bool labelled = std::any_of(p.series.begin(), p.series.end(), [](const Series& s) { return !s.labels.empty(); });
+  const bool labelled =
+      std::any_of(p.series.begin(), p.series.end(), [](const Series& s) { return !s.labels.empty(); });
   const bool numbered = std::any_of(p.series.begin(), p.series.end(), [](const Series& s) { return !s.x.empty(); });
   Rows rows(1);
   rows[0].push_back("series");
@@ -46,7 +47,8 @@ Rows series_rows(const Plot& p) {
       if (labelled) row.push_back(s.labels.empty() ? "" : s.labels[i]);
       if (numbered) row.push_back(s.x.empty() ? "" : digits(s.x[i]));
       row.push_back(digits(s.y[i]));
-      if (banded) row.insert(row.end(), {s.low.empty() ? "" : digits(s.low[i]), s.high.empty() ? "" : digits(s.high[i])});
+      if (banded)
+        row.insert(row.end(), {s.low.empty() ? "" : digits(s.low[i]), s.high.empty() ? "" : digits(s.high[i])});
       rows.push_back(row);
     }
   return rows;
@@ -59,11 +61,13 @@ Rows data_rows(const Plot& p) {
   if (p.kind == Plot::HeatMap) {
     rows.push_back({""});
     const size_t columns = p.cells.empty() ? 0 : p.cells[0].size();
-    for (size_t c = 0; c < columns; ++c) rows[0].push_back(c < p.column_names.size() ? p.column_names[c] : std::to_string(c));
+    for (size_t c = 0; c < columns; ++c)
+      rows[0].push_back(c < p.column_names.size() ? p.column_names[c] : std::to_string(c));
   }
   if (p.kind == Plot::Images) {
     rows.push_back({"", "name"});
-    for (size_t i = 0; i < p.column_names.size(); ++i) rows.push_back({"column " + std::to_string(i + 1), p.column_names[i]});
+    for (size_t i = 0; i < p.column_names.size(); ++i)
+      rows.push_back({"column " + std::to_string(i + 1), p.column_names[i]});
     for (size_t i = 0; i < p.row_names.size(); ++i) rows.push_back({"row " + std::to_string(i + 1), p.row_names[i]});
     return rows;
   }
@@ -79,10 +83,13 @@ Rows data_rows(const Plot& p) {
 std::string data_table(const Plot& p) {
   const Rows rows = data_rows(p);
   if (rows.size() < 2) return "";
-  std::string out = "<details><summary>data (" + std::to_string(rows.size() - 1) + " rows)</summary><div class=\"scroll\"><table><thead>" + row_of(rows[0], "th") + "</thead><tbody>";
+  std::string out = "<details><summary>data (" + std::to_string(rows.size() - 1) +
+                    " rows)</summary><div class=\"scroll\"><table><thead>" + row_of(rows[0], "th") + "</thead><tbody>";
   for (size_t i = 1; i < rows.size() && i <= kTableRows; ++i) out += row_of(rows[i], "td");
   out += "</tbody></table></div>";
-  if (rows.size() - 1 > kTableRows) out += "<p class=\"note\">the first " + std::to_string(kTableRows) + "; all of them are in the data at the end of this page</p>";
+  if (rows.size() - 1 > kTableRows)
+    out += "<p class=\"note\">the first " + std::to_string(kTableRows) +
+           "; all of them are in the data at the end of this page</p>";
   return out + "</details>";
 }
 
@@ -91,10 +98,13 @@ bool any_finite(const std::vector<double>& values) {
 }
 
 std::string swatch(const Series& s, size_t k) {
-  const std::string open = "<svg class=\"key " + colour_class(k) + "\" viewBox=\"0 0 30 14\" width=\"30\" height=\"14\" aria-hidden=\"true\">";
-  if (s.kind == Series::Bars) return open + "<rect class=\"" + (s.papers ? "h" : "f") + "\" x=\"6\" y=\"2\" width=\"18\" height=\"10\"/></svg>";
+  const std::string open = "<svg class=\"key " + colour_class(k) +
+                           "\" viewBox=\"0 0 30 14\" width=\"30\" height=\"14\" aria-hidden=\"true\">";
+  if (s.kind == Series::Bars)
+    return open + "<rect class=\"" + (s.papers ? "h" : "f") + "\" x=\"6\" y=\"2\" width=\"18\" height=\"10\"/></svg>";
   const bool line = s.kind != Series::Points;
-  return open + (line ? "<path class=\"" + line_class(s, k) + "\" d=\"M1 7 H29\"/>" : "") + (line && s.dashed && s.y.size() > 12 ? "" : symbol(k, 15, 7, s.papers)) + "</svg>";
+  return open + (line ? "<path class=\"" + line_class(s, k) + "\" d=\"M1 7 H29\"/>" : "") +
+         (line && s.dashed && s.y.size() > 12 ? "" : symbol(k, 15, 7, s.papers)) + "</svg>";
 }
 
 }  // namespace
@@ -108,7 +118,9 @@ bool plot_empty(const Plot& p) {
     const std::vector<double> x = places_of(s, categories);
     const Axis& y = s.right_axis ? p.right : p.y;
     for (size_t i = 0; i < s.y.size(); ++i)
-      if (std::isfinite(x[i]) && std::isfinite(s.y[i]) && (!p.x.logarithmic || x[i] > 0) && (!y.logarithmic || s.y[i] > 0)) return false;
+      if (std::isfinite(x[i]) && std::isfinite(s.y[i]) && (!p.x.logarithmic || x[i] > 0) &&
+          (!y.logarithmic || s.y[i] > 0))
+        return false;
   }
   return true;
 }
@@ -120,7 +132,8 @@ std::string plot_svg(const Plot& p, const std::string& id) {
   else if (p.kind == Plot::Quiver) d = draw_quiver(p, id + "c");
   else d = draw_xy(p, id + "c");
   const std::string size = coordinate(kPlotWidth) + " " + coordinate(d.height);
-  return "<svg class=\"plot\" viewBox=\"0 0 " + size + "\" role=\"img\" aria-labelledby=\"" + id + "t\"><title id=\"" + id + "t\">" + escaped(p.title) + "</title>" + d.body + "</svg>";
+  return "<svg class=\"plot\" viewBox=\"0 0 " + size + "\" role=\"img\" aria-labelledby=\"" + id + "t\"><title id=\"" +
+         id + "t\">" + escaped(p.title) + "</title>" + d.body + "</svg>";
 }
 
 std::string plot_legend(const Plot& p) {
@@ -129,8 +142,9 @@ std::string plot_legend(const Plot& p) {
   for (size_t k = 0; k < p.series.size(); ++k) {
     const Series& s = p.series[k];
     if (s.name.empty()) continue;
-    items += "<li>" + swatch(s, p.kind == Plot::Quiver ? k + 1 : k) + "<span>" + escaped(s.name) + (s.papers ? " <em>papers, other weights</em>" : "") +
-             (s.right_axis ? " (right axis)" : "") + "</span></li>";
+    items += "<li>" + swatch(s, p.kind == Plot::Quiver ? k + 1 : k) + "<span>" + escaped(s.name) +
+             (s.papers ? " <em>papers, other weights</em>" : "") + (s.right_axis ? " (right axis)" : "") +
+             "</span></li>";
   }
   return items.empty() ? "" : "<ul class=\"legend\">" + items + "</ul>";
 }
@@ -138,9 +152,11 @@ std::string plot_legend(const Plot& p) {
 std::string plot_figure(const Plot& p, const std::string& id, const std::string& picture, const std::string& missing) {
   std::string drawing;
   if (p.kind != Plot::Images) drawing = plot_svg(p, id);
-  else if (!picture.empty()) drawing = "<div class=\"scroll\"><img src=\"" + escaped(picture) + "\" alt=\"" + escaped(p.title) + "\"/></div>";
+  else if (!picture.empty())
+    drawing = "<div class=\"scroll\"><img src=\"" + escaped(picture) + "\" alt=\"" + escaped(p.title) + "\"/></div>";
   else drawing = "<p class=\"note\">" + escaped("no picture: " + (missing.empty() ? "no data" : missing)) + "</p>";
-  return "<figure" + std::string(p.kind == Plot::Images ? " class=\"wide\"" : "") + "><figcaption>" + escaped(p.title) + "</figcaption>" + plot_legend(p) + drawing +
+  return "<figure" + std::string(p.kind == Plot::Images ? " class=\"wide\"" : "") + "><figcaption>" + escaped(p.title) +
+         "</figcaption>" + plot_legend(p) + drawing +
          (p.note.empty() ? "" : "<p class=\"note\">" + escaped(p.note) + "</p>") + data_table(p) + "</figure>";
 }
 

@@ -9,12 +9,13 @@
 namespace purescope {
 namespace {
 
-constexpr double kLine = 16;         // from one line of text to the next
-constexpr double kSlantRun = .809, kSlantRise = .588;   // cosine and sine of 36 degrees
-constexpr double kSlantedRoom = 92;  // at most, for names at an angle
+constexpr double kLine = 16;                           // from one line of text to the next
+constexpr double kSlantRun = .809, kSlantRise = .588;  // cosine and sine of 36 degrees
+constexpr double kSlantedRoom = 92;                    // at most, for names at an angle
 
 std::string line_element(const char* kind, double x1, double y1, double x2, double y2) {
-  return std::string("<line class=\"") + kind + "\" x1=\"" + coordinate(x1) + "\" y1=\"" + coordinate(y1) + "\" x2=\"" + coordinate(x2) + "\" y2=\"" + coordinate(y2) + "\"/>";
+  return std::string("<line class=\"") + kind + "\" x1=\"" + coordinate(x1) + "\" y1=\"" + coordinate(y1) + "\" x2=\"" +
+         coordinate(x2) + "\" y2=\"" + coordinate(y2) + "\"/>";
 }
 
 double widest(const std::vector<std::string>& labels) {
@@ -26,7 +27,8 @@ double widest(const std::vector<std::string>& labels) {
 // Titles stand level above their axis: they can be read without turning the head, and wrapped.
 std::string title_lines(const std::vector<std::string>& lines, double x, const char* anchor) {
   std::string out;
-  for (size_t i = 0; i < lines.size(); ++i) out += svg_text(lines[i], x, kLine * static_cast<double>(i + 1) - 3, anchor, "a");
+  for (size_t i = 0; i < lines.size(); ++i)
+    out += svg_text(lines[i], x, kLine * static_cast<double>(i + 1) - 3, anchor, "a");
   return out;
 }
 
@@ -46,7 +48,7 @@ std::string side_ticks(const Scale& s, double left, double right, bool at_right)
 std::string bottom_ticks(const Scale& s, double y) {
   std::vector<double> values;
   std::vector<std::string> labels;
-  for (int count : {6, 4, 3, 2}) {   // fewer where the labels would touch
+  for (int count : {6, 4, 3, 2}) {  // fewer where the labels would touch
     values = tick_values(s, count);
     labels = tick_labels(s, values);
     double room = 1e9;
@@ -72,7 +74,7 @@ std::vector<std::vector<std::string>> level_names(const std::vector<std::string>
     all.push_back(wrapped(name, slot / kFontSize));
     std::string joined;
     for (const std::string& line : all.back()) joined += (joined.empty() ? "" : " ") + line;
-    if (all.back().size() > 3 || joined != name) return {};   // a word was cut
+    if (all.back().size() > 3 || joined != name) return {};  // a word was cut
   }
   return all;
 }
@@ -91,7 +93,8 @@ NameRow names_below(const std::vector<std::string>& names, const std::vector<dou
   NameRow row;
   const std::vector<std::vector<std::string>> level = level_names(names, slot - 4);
   for (size_t i = 0; i < level.size(); ++i) {
-    for (size_t k = 0; k < level[i].size(); ++k) row.svg += svg_text(level[i][k], at[i], y + 18 + kLine * static_cast<double>(k), "middle");
+    for (size_t k = 0; k < level[i].size(); ++k)
+      row.svg += svg_text(level[i][k], at[i], y + 18 + kLine * static_cast<double>(k), "middle");
     row.room = std::max(row.room, 6 + kLine * static_cast<double>(level[i].size()));
   }
   if (!level.empty()) return row;
@@ -101,7 +104,8 @@ NameRow names_below(const std::vector<std::string>& names, const std::vector<dou
     const double room = std::min(longest, (at[i] - 2) / kSlantRun / kFontSize);
     const std::string name = shortened(names[i], room);
     row.room = std::max(row.room, text_width(name) * kFontSize * kSlantRise + 18);
-    row.svg += "<g transform=\"translate(" + coordinate(at[i] + 3) + " " + coordinate(y + 13) + ") rotate(-36)\">" + svg_text(name, 0, 0, "end") + "</g>";
+    row.svg += "<g transform=\"translate(" + coordinate(at[i] + 3) + " " + coordinate(y + 13) + ") rotate(-36)\">" +
+               svg_text(name, 0, 0, "end") + "</g>";
   }
   return row;
 }
@@ -112,7 +116,8 @@ Frame make_frame(const FrameWish& wish) {
   Frame f;
   const bool two = !wish.right_data.empty();
   const double share = kPlotWidth / kFontSize / (two ? 2.2 : 1);
-  const std::vector<std::string> y_title = wrapped(wish.y.title, share), right_title = two ? wrapped(wish.right.title, share) : std::vector<std::string>();
+  const std::vector<std::string> y_title = wrapped(wish.y.title, share),
+                                 right_title = two ? wrapped(wish.right.title, share) : std::vector<std::string>();
   const double top = kLine * static_cast<double>(std::max(y_title.size(), right_title.size())) + 10;
   const double area_height = wish.area_height;
 
@@ -126,7 +131,9 @@ Frame make_frame(const FrameWish& wish) {
     right = kPlotWidth - widest(tick_labels(f.right, tick_values(f.right, 5))) - 10;
   }
   left = std::max(left, room_for_first(wish.categories, left, right));
-  f.x = wish.categories.empty() ? axis_scale(wish.x, wish.x_data, left, right) : Scale{-.5, static_cast<double>(wish.categories.size()) - .5, left, right, false, false};
+  f.x = wish.categories.empty()
+            ? axis_scale(wish.x, wish.x_data, left, right)
+            : Scale{-.5, static_cast<double>(wish.categories.size()) - .5, left, right, false, false};
   if (wish.equal_units && !two) {
     const double unit = (right - left) / (f.x.high - f.x.low), wanted = unit * (f.y.high - f.y.low);
     if (wanted > 120 && wanted < 460) f.y.from = top + wanted;
@@ -144,9 +151,12 @@ Frame make_frame(const FrameWish& wish) {
     f.below += row.svg;
     room = row.room;
   }
-  f.above = line_element("x", left, bottom, right, bottom) + title_lines(y_title, 2, "start") + title_lines(right_title, kPlotWidth - 2, "end");
+  f.above = line_element("x", left, bottom, right, bottom) + title_lines(y_title, 2, "start") +
+            title_lines(right_title, kPlotWidth - 2, "end");
   const std::vector<std::string> x_title = wrapped(wish.x.title, (right - left) / kFontSize);
-  for (size_t i = 0; i < x_title.size(); ++i) f.above += svg_text(x_title[i], (left + right) / 2, bottom + room + kLine * static_cast<double>(i + 1) - 2, "middle", "a");
+  for (size_t i = 0; i < x_title.size(); ++i)
+    f.above +=
+        svg_text(x_title[i], (left + right) / 2, bottom + room + kLine * static_cast<double>(i + 1) - 2, "middle", "a");
   f.height = bottom + room + kLine * static_cast<double>(x_title.size()) + 6;
   return f;
 }

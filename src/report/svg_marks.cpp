@@ -8,11 +8,12 @@
 namespace purescope {
 namespace {
 
-constexpr size_t kSymbolsPerCurve = 12;   // longer curves show their symbol at so many places
+constexpr size_t kSymbolsPerCurve = 12;  // longer curves show their symbol at so many places
 
 std::string polygon(std::initializer_list<Point> corners, double x, double y) {
   std::string points;
-  for (const Point& p : corners) points += (points.empty() ? "" : " ") + coordinate(x + p.x) + "," + coordinate(y + p.y);
+  for (const Point& p : corners)
+    points += (points.empty() ? "" : " ") + coordinate(x + p.x) + "," + coordinate(y + p.y);
   return "<polygon points=\"" + points + "\"";
 }
 
@@ -20,7 +21,8 @@ std::string polygon(std::initializer_list<Point> corners, double x, double y) {
 std::string band(const std::vector<Point>& upper, const std::vector<Point>& lower, bool steps) {
   std::string back = " L" + coordinate(lower.back().x) + " " + coordinate(lower.back().y);
   for (size_t i = lower.size() - 1; i-- > 0;)
-    back += steps ? " V" + coordinate(lower[i].y) + " H" + coordinate(lower[i].x) : " L" + coordinate(lower[i].x) + " " + coordinate(lower[i].y);
+    back += steps ? " V" + coordinate(lower[i].y) + " H" + coordinate(lower[i].x)
+                  : " L" + coordinate(lower[i].x) + " " + coordinate(lower[i].y);
   return "<path class=\"b\" d=\"" + path_data(upper, steps) + back + " Z\"/>";
 }
 
@@ -28,7 +30,8 @@ std::string tooltip(const Series& s, size_t i, double x) {
   std::string text = s.name;
   if (!s.labels.empty() && !s.labels[i].empty()) text += (text.empty() ? "" : ", ") + s.labels[i];
   text += (text.empty() ? "" : ": ") + (s.x.empty() ? "" : short_number(x) + ", ") + short_number(s.y[i]);
-  if (!s.low.empty() && std::isfinite(s.low[i])) text += " [" + short_number(s.low[i]) + ", " + short_number(s.high[i]) + "]";
+  if (!s.low.empty() && std::isfinite(s.low[i]))
+    text += " [" + short_number(s.low[i]) + ", " + short_number(s.high[i]) + "]";
   return "<title>" + escaped(text) + "</title>";
 }
 
@@ -44,8 +47,36 @@ std::string symbol(size_t series, double x, double y, bool hollow) {
     case 2: return polygon({{0, -4.6}, {4.4, 3.2}, {-4.4, 3.2}}, x, y) + kind;
     case 3: return polygon({{0, -4.8}, {4.8, 0}, {0, 4.8}, {-4.8, 0}}, x, y) + kind;
     case 4: return polygon({{0, 4.6}, {4.4, -3.2}, {-4.4, -3.2}}, x, y) + kind;
-    case 5: return polygon({{-1.4, -4.4}, {1.4, -4.4}, {1.4, -1.4}, {4.4, -1.4}, {4.4, 1.4}, {1.4, 1.4}, {1.4, 4.4}, {-1.4, 4.4}, {-1.4, 1.4}, {-4.4, 1.4}, {-4.4, -1.4}, {-1.4, -1.4}}, x, y) + kind;
-    case 6: return polygon({{-2, -4.2}, {0, -2.2}, {2, -4.2}, {4.2, -2}, {2.2, 0}, {4.2, 2}, {2, 4.2}, {0, 2.2}, {-2, 4.2}, {-4.2, 2}, {-2.2, 0}, {-4.2, -2}}, x, y) + kind;
+    case 5:
+      return polygon({{-1.4, -4.4},
+                      {1.4, -4.4},
+                      {1.4, -1.4},
+                      {4.4, -1.4},
+                      {4.4, 1.4},
+                      {1.4, 1.4},
+                      {1.4, 4.4},
+                      {-1.4, 4.4},
+                      {-1.4, 1.4},
+                      {-4.4, 1.4},
+                      {-4.4, -1.4},
+                      {-1.4, -1.4}},
+                     x, y) +
+             kind;
+    case 6:
+      return polygon({{-2, -4.2},
+                      {0, -2.2},
+                      {2, -4.2},
+                      {4.2, -2},
+                      {2.2, 0},
+                      {4.2, 2},
+                      {2, 4.2},
+                      {0, 2.2},
+                      {-2, 4.2},
+                      {-4.2, 2},
+                      {-2.2, 0},
+                      {-4.2, -2}},
+                     x, y) +
+             kind;
     default: return polygon({{0, -4.4}, {4.2, -1.4}, {2.6, 3.6}, {-2.6, 3.6}, {-4.2, -1.4}}, x, y) + kind;
   }
 }
@@ -78,7 +109,8 @@ std::string path_data(const std::vector<Point>& points, bool steps) {
   return d;
 }
 
-std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy, bool bars) {
+std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy,
+                  bool bars) {
   const bool steps = s.kind == Series::Steps, banded = !s.low.empty();
   std::vector<Point> line;
   std::vector<std::vector<Point>> upper, lower;
@@ -93,9 +125,12 @@ std::string curve(const Series& s, size_t series, const std::vector<double>& x, 
     open = finite && !bars;
   }
   std::string out;
-  for (size_t k = 0; k < upper.size(); ++k) out += upper[k].size() == 1 ? error_bar(upper[k][0].x, lower[k][0].y, upper[k][0].y) : band(upper[k], lower[k], steps);
+  for (size_t k = 0; k < upper.size(); ++k)
+    out +=
+        upper[k].size() == 1 ? error_bar(upper[k][0].x, lower[k][0].y, upper[k][0].y) : band(upper[k], lower[k], steps);
   for (const std::vector<Point>& piece : pieces(line)) {
-    if (piece.size() > 1) out += "<path class=\"" + line_class(s, series) + "\" d=\"" + path_data(piece, steps) + "\"/>";
+    if (piece.size() > 1)
+      out += "<path class=\"" + line_class(s, series) + "\" d=\"" + path_data(piece, steps) + "\"/>";
     else out += symbol(series, piece[0].x, piece[0].y, s.papers);
   }
   return out;
@@ -104,20 +139,23 @@ std::string curve(const Series& s, size_t series, const std::vector<double>& x, 
 std::string error_bar(double x, double low, double high) {
   if (!std::isfinite(x) || !std::isfinite(low) || !std::isfinite(high)) return "";
   const std::string left = coordinate(x - 3), right = coordinate(x + 3);
-  return "<path class=\"e\" d=\"M" + left + " " + coordinate(low) + " H" + right + " M" + left + " " + coordinate(high) + " H" + right + " M" + coordinate(x) + " " +
-         coordinate(low) + " V" + coordinate(high) + "\"/>";
+  return "<path class=\"e\" d=\"M" + left + " " + coordinate(low) + " H" + right + " M" + left + " " +
+         coordinate(high) + " H" + right + " M" + coordinate(x) + " " + coordinate(low) + " V" + coordinate(high) +
+         "\"/>";
 }
 
 std::string symbols(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy) {
   const bool cloud = s.kind == Series::Points;
   // A fit needs no symbols; another long curve shows a few.
   if (!cloud && s.dashed && s.y.size() > kSymbolsPerCurve) return "";
-  const size_t stride = cloud || s.y.size() <= kSymbolsPerCurve ? 1 : (s.y.size() + kSymbolsPerCurve - 1) / kSymbolsPerCurve;
+  const size_t stride =
+      cloud || s.y.size() <= kSymbolsPerCurve ? 1 : (s.y.size() + kSymbolsPerCurve - 1) / kSymbolsPerCurve;
   std::string out;
   for (size_t i = 0; i < s.y.size(); i += stride) {
     if (!sx.holds(x[i]) || !sy.holds(s.y[i]) || !std::isfinite(sx(x[i])) || !std::isfinite(sy(s.y[i]))) continue;
     const auto held = [&](double v) { return sy(std::clamp(v, sy.low, sy.high)); };
-    if (cloud && !s.low.empty() && std::isfinite(s.low[i]) && std::isfinite(s.high[i])) out += error_bar(sx(x[i]), held(s.low[i]), held(s.high[i]));
+    if (cloud && !s.low.empty() && std::isfinite(s.low[i]) && std::isfinite(s.high[i]))
+      out += error_bar(sx(x[i]), held(s.low[i]), held(s.high[i]));
     out += "<g>" + tooltip(s, i, x[i]) + symbol(series, sx(x[i]), sy(s.y[i]), s.papers) + "</g>";
   }
   return out;

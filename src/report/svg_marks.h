@@ -19,7 +19,9 @@ std::string symbol(size_t series, double x, double y, bool hollow);
 // Class of the line: l, with d (dashed), p (papers), or the pattern of the second and third turn of colours.
 std::string line_class(const Series& s, size_t series);
 
-struct Point { double x, y; };
+struct Point {
+  double x, y;
+};
 
 // Points in drawing coordinates, cut into pieces wherever one is not finite.
 std::vector<std::vector<Point>> pieces(const std::vector<Point>& points);
@@ -27,8 +29,10 @@ std::vector<std::vector<Point>> pieces(const std::vector<Point>& points);
 // M x y L x y ..., or for steps M x y H x V y ...
 std::string path_data(const std::vector<Point>& points, bool steps);
 
-// A curve with its band, or with an error bar at each point: one path per piece; pieces of one point become a symbol (with an error bar).
-std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy, bool bars);
+// A curve with its band, or with an error bar at each point: one path per piece; pieces of one point become a symbol
+// (with an error bar).
+std::string curve(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy,
+                  bool bars);
 
 // |-| from low to high at x.
 std::string error_bar(double x, double low, double high);

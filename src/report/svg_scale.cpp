@@ -46,7 +46,8 @@ Scale axis_scale(const Axis& axis, const Range& data, double from, double to) {
     s.high = data.high <= 0 ? std::min(0., s.high + margin) : s.high + margin;
     if (s.low == s.high) s.high = s.low + 1;
   }
-  const bool usable_low = std::isfinite(axis.low) && !(axis.logarithmic && axis.low <= 0), usable_high = std::isfinite(axis.high);
+  const bool usable_low = std::isfinite(axis.low) && !(axis.logarithmic && axis.low <= 0),
+             usable_high = std::isfinite(axis.high);
   if (usable_low && axis.low < (usable_high ? axis.high : s.high)) s.low = axis.low;
   if (usable_high && axis.high > s.low) s.high = axis.high;
   return s;
@@ -59,7 +60,8 @@ std::vector<double> tick_values(const Scale& s, int count) {
     const int stride = std::max(1, static_cast<int>(std::ceil(decades / count)));
     for (int e = static_cast<int>(std::floor(std::log10(s.low))); e <= std::ceil(std::log10(s.high)); ++e)
       for (double m : {1., 2., 5.})
-        if (const double v = m * std::pow(10., e); s.holds(v) && (m == 1 ? e % stride == 0 : decades < 2)) values.push_back(v);
+        if (const double v = m * std::pow(10., e); s.holds(v) && (m == 1 ? e % stride == 0 : decades < 2))
+          values.push_back(v);
     return values;
   }
   const double rough = (s.high - s.low) / std::max(1, count), power = std::pow(10., std::floor(std::log10(rough)));

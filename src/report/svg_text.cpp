@@ -102,8 +102,8 @@ std::vector<std::string> wrapped(const std::string& text, double width) {
 }
 
 std::string svg_text(const std::string& text, double x, double y, const std::string& anchor, const std::string& kind) {
-  return "<text" + (kind.empty() ? "" : " class=\"" + kind + "\"") + " x=\"" + coordinate(x) + "\" y=\"" + coordinate(y) + "\" text-anchor=\"" + anchor + "\">" +
-         escaped(text) + "</text>";
+  return "<text" + (kind.empty() ? "" : " class=\"" + kind + "\"") + " x=\"" + coordinate(x) + "\" y=\"" +
+         coordinate(y) + "\" text-anchor=\"" + anchor + "\">" + escaped(text) + "</text>";
 }
 
 }  // namespace purescope

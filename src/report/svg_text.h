@@ -24,6 +24,7 @@ std::string shortened(const std::string& text, double width);
 std::vector<std::string> wrapped(const std::string& text, double width);
 
 // <text class="KIND" x= y= ANCHOR>...</text>; anchor is start, middle or end.
-std::string svg_text(const std::string& text, double x, double y, const std::string& anchor, const std::string& kind = "");
+std::string svg_text(const std::string& text, double x, double y, const std::string& anchor,
+                     const std::string& kind = "");
 
 }  // namespace purescope

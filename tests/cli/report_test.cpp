@@ -11,8 +11,20 @@ namespace {
 using Args = std::vector<std::string>;
 
 Args small(const std::string& command, const std::string& out, const Args& more) {
-  Args a = {command, "-q", "-p", "formula", "--purifier-arch", "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4", "-c", "formula",
-            "--classifier-arch", "cifar-resnet:depth=8,size=16,classes=4,width=4", "-n", "4", "--out", out};
+  Args a = {command,
+            "-q",
+            "-p",
+            "formula",
+            "--purifier-arch",
+            "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4",
+            "-c",
+            "formula",
+            "--classifier-arch",
+            "cifar-resnet:depth=8,size=16,classes=4,width=4",
+            "-n",
+            "4",
+            "--out",
+            out};
   a.insert(a.end(), more.begin(), more.end());
   return a;
 }
@@ -30,21 +42,24 @@ TEST(CliReport, AttackToHtmlCsvAndJson) {
   const std::string run = folder / "attack";
   expect_success(small("attack", run, {"--t", "2,4", "--steps", "2", "--draws", "2"}));
   const std::string before = slurp(run + "/results.0000of0001.jsonl");
-  const ProgramRun report = expect_success({"report", run, "-o", folder / "r.html", "--csv", folder / "r.csv", "--json", folder / "r.json"});
+  const ProgramRun report =
+      expect_success({"report", run, "-o", folder / "r.html", "--csv", folder / "r.csv", "--json", folder / "r.json"});
   EXPECT_EQ(report.out, folder / "r.html" + "\n" + (folder / "r.csv") + "\n" + (folder / "r.json") + "\n");
   const std::string html = slurp(folder / "r.html");
   EXPECT_EQ(html.rfind("<!DOCTYPE html>", 0), 0u);
   EXPECT_EQ(count(html, "<section "), 1u);
-  EXPECT_NE(html.find("data:image/png;base64,"), std::string::npos);   // grid.png
+  EXPECT_NE(html.find("data:image/png;base64,"), std::string::npos);  // grid.png
   EXPECT_EQ(html.find("no data"), std::string::npos);
   EXPECT_EQ(html.find(" nan"), std::string::npos);
-  EXPECT_EQ(slurp(run + "/results.0000of0001.jsonl"), before);         // a run is only read
+  EXPECT_EQ(slurp(run + "/results.0000of0001.jsonl"), before);  // a run is only read
   // The robust accuracies of the summary stand in the CSV.
   const JsonObject summary = JsonObject::parse(slurp(run + "/summary.json"), "summary");
   const std::string rows = summary.raw("rows");
   const size_t at = rows.find("\"robust_fixed\":");
   const JsonObject share = JsonObject::parse(rows.substr(at + 15, rows.find('}', at) - at - 14), "rows");
-  EXPECT_NE(slurp(folder / "r.csv").find(",1,\"robust, fixed\",%,,," + json_number(100 * share.get_double("value")) + ","), std::string::npos);
+  EXPECT_NE(
+      slurp(folder / "r.csv").find(",1,\"robust, fixed\",%,,," + json_number(100 * share.get_double("value")) + ","),
+      std::string::npos);
   EXPECT_NE(slurp(folder / "r.json").find("\"name\":\"attack\""), std::string::npos);
   // The same bytes again, and for a run that differs others.
   expect_success({"report", run, "-q", "-o", folder / "again.html"});
@@ -57,9 +72,11 @@ TEST(CliReport, SeveralRunsOfEveryCommand) {
   expect_success(small("cr", folder / "cr", {"--t", "2,4", "--draws", "2"}));
   expect_success(small("predict", folder / "predict", {"--t", "2", "--steps", "2", "--draws", "2"}));
   expect_success(small("protocol", folder / "protocol", {"--t", "2", "--steps", "2", "--eot", "2", "--tries", "2"}));
-  const ProgramRun audit = run_program(small("audit", folder / "audit", {"--t", "2", "--steps", "2", "--checks", "1,4,7", "--directions", "1", "--json"}));
+  const ProgramRun audit = run_program(small(
+      "audit", folder / "audit", {"--t", "2", "--steps", "2", "--checks", "1,4,7", "--directions", "1", "--json"}));
   ASSERT_TRUE(audit.code == 0 || audit.code == 1) << audit.err;
-  expect_success({"report", folder / "cr", folder / "predict", folder / "protocol", folder / "audit", "-o", folder / "all.html", "--json", folder / "all.json"});
+  expect_success({"report", folder / "cr", folder / "predict", folder / "protocol", folder / "audit", "-o",
+                  folder / "all.html", "--json", folder / "all.json"});
   const std::string html = slurp(folder / "all.html");
   EXPECT_EQ(count(html, "<section "), 4u);
   EXPECT_EQ(html.find("no data"), std::string::npos);
@@ -79,7 +96,7 @@ TEST(CliReport, PartialRunsAndRobustBench) {
   EXPECT_EQ(entry.get_int("number_forward_passes"), 3);
   std::filesystem::remove(run + "/summary.json");
   const std::string file = run + "/results.0000of0001.jsonl", text = slurp(file);
-  spit(file, text.substr(0, text.find('\n', text.find('\n') + 1) + 20));   // two records and a torn one
+  spit(file, text.substr(0, text.find('\n', text.find('\n') + 1) + 20));  // two records and a torn one
   const ProgramRun partial = expect_success({"report", run, "-o", folder / "p.html"});
   EXPECT_NE(partial.err.find("2 of 4 records"), std::string::npos) << partial.err;
   EXPECT_NE(slurp(folder / "p.html").find("not finished: 2 of 4 records"), std::string::npos);

@@ -34,15 +34,17 @@ TEST(Html, WellFormedAndDeterministic) {
   EXPECT_EQ(report_html({sample_run()}), html);
   ReportRun other = sample_run();
   other.section.tables[0].rows[0][1].value += 1e-12;
-  EXPECT_NE(report_html({other}), html);   // control: the data are inside to the last digit
-  EXPECT_EQ(markup_fault(report_html({sample_run(), other})), "");   // no id twice
+  EXPECT_NE(report_html({other}), html);                            // control: the data are inside to the last digit
+  EXPECT_EQ(markup_fault(report_html({sample_run(), other})), "");  // no id twice
 }
 
 TEST(Html, HoldsEverything) {
   const std::string html = report_html({sample_run()});
-  for (const char* text : {"Robustness follows compression", "At CR 0.5 the accuracy is 75 %.", "v2 Fig. 3a, Table 2", "purescope experiment law --config &#39;my file.toml&#39;",
-                           "33.3 <small>[21.2, 48.0]</small>", "<em>papers</em>", "measured with other weights", "<dt>purifier</dt><dd>shapes</dd>", "0123abcd",
-                           "data:image/png;base64,AAAA", "prefers-color-scheme:dark", "@media print", "name=\"viewport\""})
+  for (const char* text :
+       {"Robustness follows compression", "At CR 0.5 the accuracy is 75 %.", "v2 Fig. 3a, Table 2",
+        "purescope experiment law --config &#39;my file.toml&#39;", "33.3 <small>[21.2, 48.0]</small>",
+        "<em>papers</em>", "measured with other weights", "<dt>purifier</dt><dd>shapes</dd>", "0123abcd",
+        "data:image/png;base64,AAAA", "prefers-color-scheme:dark", "@media print", "name=\"viewport\""})
     EXPECT_NE(html.find(text), std::string::npos) << text;
   EXPECT_EQ(occurrences(html, "<figure"), 4);
   EXPECT_EQ(occurrences(html, "<title id="), 3);
@@ -59,8 +61,10 @@ TEST(Html, SelfContained) {
   EXPECT_EQ(occurrences(html, "<script"), 1);
   EXPECT_EQ(occurrences(html, "<script type=\"application/json\""), 1);
   EXPECT_EQ(occurrences(html, "</script"), 1);
-  for (const char* part : {"src=\"http", "href=\"http", "url(http", "@import", "<link", "<img src=\"h", " onload", "javascript:"}) EXPECT_EQ(html.find(part), std::string::npos) << part;
-  const JsonObject data = JsonObject::parse(data_of(html), "data");   // and the data still read back
+  for (const char* part :
+       {"src=\"http", "href=\"http", "url(http", "@import", "<link", "<img src=\"h", " onload", "javascript:"})
+    EXPECT_EQ(html.find(part), std::string::npos) << part;
+  const JsonObject data = JsonObject::parse(data_of(html), "data");  // and the data still read back
   const JsonObject first = JsonObject::parse(json_elements(data.raw("runs"), "data")[0], "data");
   EXPECT_EQ(first.get_string("folder"), run.folder);
   EXPECT_EQ(section_from_json(first.raw("section"), "data").command, run.section.command);
@@ -90,9 +94,11 @@ TEST(Csv, QuotesAndNumbers) {
   ReportRun run = sample_run();
   run.folder = "runs/a,b";
   const std::string csv = report_csv({run});
-  EXPECT_NE(csv.find("\"runs/a,b\",law,table,Accuracy,1,\"robust, fixed\",%,,,33.333333333333336,21.25,48,,24,0\n"), std::string::npos) << csv;
+  EXPECT_NE(csv.find("\"runs/a,b\",law,table,Accuracy,1,\"robust, fixed\",%,,,33.333333333333336,21.25,48,,24,0\n"),
+            std::string::npos)
+      << csv;
   EXPECT_NE(csv.find(",table,Accuracy,2,\"robust, fixed\",%,,,30.7,,,,,1\n"), std::string::npos);
-  EXPECT_NE(csv.find(",series,Accuracy and rate,3,b,,t 50,0.5,,,,,,1\n"), std::string::npos);   // NaN is empty
+  EXPECT_NE(csv.find(",series,Accuracy and rate,3,b,,t 50,0.5,,,,,,1\n"), std::string::npos);  // NaN is empty
   EXPECT_NE(csv.find(",heat map,Correlations,second,third,,,,0.125,,,,,0\n"), std::string::npos);
   EXPECT_NE(csv.find(",arrow,Score field,2,dx,,,,-0.5,,,,,0\n"), std::string::npos);
   // Every line has as many fields as the heading: commas outside of quotes.
@@ -101,13 +107,19 @@ TEST(Csv, QuotesAndNumbers) {
   for (char c : csv) {
     if (c == '"') quoted = !quoted;
     if (c == ',' && !quoted) ++commas;
-    if (c == '\n' && !quoted) { EXPECT_EQ(commas, 14) << lines; commas = 0; ++lines; }
+    if (c == '\n' && !quoted) {
+      EXPECT_EQ(commas, 14) << lines;
+      commas = 0;
+      ++lines;
+    }
   }
   EXPECT_EQ(lines, 1 + 6 + 12 + 6 + 8);
 }
 
-TEST(Html, Base64) {   // RFC 4648, section 10
-  const auto coded = [](const std::string& s) { return base64(reinterpret_cast<const unsigned char*>(s.data()), s.size()); };
+TEST(Html, Base64) {  // RFC 4648, section 10
+  const auto coded = [](const std::string& s) {
+    return base64(reinterpret_cast<const unsigned char*>(s.data()), s.size());
+  };
   EXPECT_EQ(coded(""), "");
   EXPECT_EQ(coded("f"), "Zg==");
   EXPECT_EQ(coded("fo"), "Zm8=");

@@ -20,9 +20,14 @@ const RunFacts kFacts = {"3f9a01c2", "linf", "full", {.steps = 10}, {}, 7};
 constexpr double kEps = 8.0 / 255;
 
 std::string header(const std::string& command, const std::string& t = "[20,50]") {
-  return "{\"schema\":1,\"versions\":[\"0.1.0\"],\"numerics\":\"1\",\"mixed\":false,\"config_hash\":\"3f9a01c2aaaa\",\"config\":{\"command\":\"" + command +
-         "\",\"real\":\"f32\",\"n\":4,\"t\":" + t + ",\"seed\":[0],\"eps\":[0.03137254901960784],\"norm\":\"linf\",\"rand\":[\"fixed\",\"free\"],\"predict\":true,\"draws\":2},"
-         "\"identity\":{},\"command_line\":[\"purescope\",\"" + command + "\",\"--data\",\"a b\"],\"purifier\":{\"file\":\"shapes-ddpm\",\"arch\":\"unet\"},"
+  return "{\"schema\":1,\"versions\":[\"0.1.0\"],\"numerics\":\"1\",\"mixed\":false,\"config_hash\":\"3f9a01c2aaaa\","
+         "\"config\":{\"command\":\"" +
+         command + "\",\"real\":\"f32\",\"n\":4,\"t\":" + t +
+         ",\"seed\":[0],\"eps\":[0.03137254901960784],\"norm\":\"linf\",\"rand\":[\"fixed\",\"free\"],\"predict\":true,"
+         "\"draws\":2},"
+         "\"identity\":{},\"command_line\":[\"purescope\",\"" +
+         command +
+         "\",\"--data\",\"a b\"],\"purifier\":{\"file\":\"shapes-ddpm\",\"arch\":\"unet\"},"
          "\"classifier\":{\"file\":\"c\",\"arch\":\"wrn\"},\"data\":{\"description\":\"shapes:1\"},"
          "\"purification\":[\"t* 50, forward jump to abar[49] = 0.97, 10 reverse steps at indices 49 .. 4\"]}";
 }
@@ -43,7 +48,8 @@ std::string attacked(int image, Rand rand, int t, bool robust, double cr) {
 }
 
 std::string minimum(int image, double budget) {
-  return with_checksum(minimum_line(kFacts, {"minimum:clean", image, 0, 0, kEps}, "source", 1, budget, false, 0, {{.25, false}}));
+  return with_checksum(
+      minimum_line(kFacts, {"minimum:clean", image, 0, 0, kEps}, "source", 1, budget, false, 0, {{.25, false}}));
 }
 
 // 4 images at t* 20 and 50; robust under fixed noise: 1 of 4 and 2 of 4, under free noise: 3 of 4.
@@ -100,16 +106,18 @@ TEST(RunSection, AttackHasItsNumbers) {
   EXPECT_EQ(cell(t, 1, "robust, free").n, 4);
   EXPECT_NEAR(cell(t, 1, "robust, fixed").low, 100 * wilson(2, 4).low, 1e-12);
   EXPECT_NEAR(cell(t, 0, "CR").value, .235, 1e-12);
-  EXPECT_EQ(cell(t, 0, "predicted (clean)").value, 50);   // minima .1 .2 .3 .4 against .235
-  for (const Column& c : t.columns) EXPECT_EQ(c.title.find("transfer"), std::string::npos);   // was not measured
+  EXPECT_EQ(cell(t, 0, "predicted (clean)").value, 50);  // minima .1 .2 .3 .4 against .235
+  for (const Column& c : t.columns) EXPECT_EQ(c.title.find("transfer"), std::string::npos);  // was not measured
   ASSERT_GE(s.findings.size(), 5u);
-  EXPECT_NE(s.findings[3].find("1 of 4 images are robust under fresh noise only and 0 under fixed noise only"), std::string::npos) << s.findings[3];
+  EXPECT_NE(s.findings[3].find("1 of 4 images are robust under fresh noise only and 0 under fixed noise only"),
+            std::string::npos)
+      << s.findings[3];
 }
 
 TEST(RunSection, AttackPlots) {
   const HandMadeRun run("attack", attack_records());
   const Section s = run_section(read_run(run.folder.path()));
-  ASSERT_EQ(s.plots.size(), 4u);   // accuracy, law, rate over t*, rates of the images; no grid.png is there
+  ASSERT_EQ(s.plots.size(), 4u);  // accuracy, law, rate over t*, rates of the images; no grid.png is there
   EXPECT_EQ(s.plots[0].series.size(), 5u);
   const Series& survival = s.plots[1].series.at(0);
   ASSERT_EQ(survival.y.size(), 5u);
@@ -127,7 +135,7 @@ TEST(RunSection, UnfinishedRunsSayHowFar) {
   lines.resize(7);
   const HandMadeRun run("attack", lines, false);
   const RunRecords records = read_run(run.folder.path());
-  EXPECT_EQ(run_partial(records), "7 of 20 records are there");   // 4 images x 2 t* x 2 kinds, and 4 minima
+  EXPECT_EQ(run_partial(records), "7 of 20 records are there");  // 4 images x 2 t* x 2 kinds, and 4 minima
   EXPECT_EQ(section_problem(run_section(records)), "");
   const HandMadeRun empty("cr", {}, false);
   EXPECT_EQ(run_partial(read_run(empty.folder.path())), "0 of 8 records are there");
@@ -141,15 +149,15 @@ TEST(RunRecords, RefusesDamage) {
     spit(run.journal(), text);
     return exit_code_of([&] { read_run(run.folder.path()); });
   };
-  EXPECT_EQ(code(good), 0);   // control
+  EXPECT_EQ(code(good), 0);  // control
   std::string bad = good;
   bad[bad.find("\"robust\":") + 9] ^= 2;
   EXPECT_EQ(code(bad), kBadInput);
   EXPECT_EQ(code(good + with_checksum("{\"v\":1,\"run\":\"00000000\",\"kind\":\"cr\"}") + "\n"), kBadInput);
   EXPECT_EQ(code(good + with_checksum("{\"v\":9,\"run\":\"3f9a01c2\",\"kind\":\"cr\"}") + "\n"), kBadInput);
-  EXPECT_EQ(code(good + attacked(0, Rand::Fixed, 20, false, .9) + "\n"), kBadInput);   // a second, different record
+  EXPECT_EQ(code(good + attacked(0, Rand::Fixed, 20, false, .9) + "\n"), kBadInput);  // a second, different record
   EXPECT_EQ(code(good + "\n"), kBadInput);
-  EXPECT_EQ(code(good + good), 0);   // the same once more does no harm
+  EXPECT_EQ(code(good + good), 0);  // the same once more does no harm
   EXPECT_EQ(read_run(run.folder.path()).records.size(), 20u);
   spit(run.journal(), good.substr(0, good.size() - 5));
   const RunRecords torn = read_run(run.folder.path());
@@ -164,7 +172,8 @@ TEST(RunRecords, RefusesDamage) {
 
 TEST(RunSection, SectionJsonGoesBeforeTheRecords) {
   const HandMadeRun run("experiment-law", {});
-  EXPECT_EQ(run_section(read_run(run.folder.path())).name, "experiment-law");   // not finished: a section without numbers
+  EXPECT_EQ(run_section(read_run(run.folder.path())).name,
+            "experiment-law");  // not finished: a section without numbers
   Section s;
   s.name = "law";
   s.title = "A law";
@@ -187,14 +196,14 @@ TEST(RunCard, SaysNothingOfTimeAndPlace) {
 
 TEST(RobustBench, FieldsOfOneRun) {
   const HandMadeRun run("attack", attack_records());
-  EXPECT_EQ(exit_code_of([&] { robustbench_json(read_run(run.folder.path())); }), kUsage);   // two t*
+  EXPECT_EQ(exit_code_of([&] { robustbench_json(read_run(run.folder.path())); }), kUsage);  // two t*
   std::vector<std::string> lines;
   for (const std::string& line : attack_records())
     if (line.find("\"t\":20,") == std::string::npos) lines.push_back(line);
   const HandMadeRun one("attack", lines);
   const JsonObject o = JsonObject::parse(robustbench_json(read_run(one.folder.path())), "test");
   EXPECT_EQ(o.get_string("clean_acc"), "75.00");
-  EXPECT_EQ(o.get_string("reported"), "50.00");   // fixed is the lower one
+  EXPECT_EQ(o.get_string("reported"), "50.00");  // fixed is the lower one
   EXPECT_EQ(o.get_string("eps"), "8/255");
   EXPECT_EQ(o.get_int("number_forward_passes"), 11);
   EXPECT_FALSE(o.has("autoattack_acc"));

@@ -24,7 +24,8 @@ inline Section sample_section() {
   s.settings = {{"purifier", "shapes"}, {"t*", "20, 50"}};
   s.findings = {"At CR 0.5 the accuracy is 75 %.", "One point was not finite."};
   s.command = "purescope experiment law --config 'my file.toml'";
-  ResultTable t{"Accuracy", "Wilson's 95 % interval", {{"sampler", "", 0}, {"robust, fixed", "%", 1}, {"CR", "", 4}}, {}};
+  ResultTable t{
+      "Accuracy", "Wilson's 95 % interval", {{"sampler", "", 0}, {"robust, fixed", "%", 1}, {"CR", "", 4}}, {}};
   Cell word, share, rate, paper;
   word.text = "ddpm";
   share.value = 100. / 3, share.low = 21.25, share.high = 48, share.n = 24;

@@ -30,7 +30,9 @@ int code_of(const std::function<void()>& call) {
   }
   return 0;
 }
-int refused(const std::string& text) { return code_of([&] { section_from_json(text, "run/section.json"); }); }
+int refused(const std::string& text) {
+  return code_of([&] { section_from_json(text, "run/section.json"); });
+}
 
 }  // namespace
 
@@ -45,7 +47,7 @@ TEST(SectionJson, RoundTripKeepsEveryField) {
   EXPECT_EQ(r.findings, s.findings);
   EXPECT_EQ(r.command, s.command);
   ASSERT_EQ(r.tables.size(), 1u);
-  EXPECT_EQ(r.tables[0].rows[0][1].value, 100. / 3);   // to the last bit
+  EXPECT_EQ(r.tables[0].rows[0][1].value, 100. / 3);  // to the last bit
   EXPECT_EQ(r.tables[0].rows[0][1].n, 24);
   EXPECT_EQ(r.tables[0].rows[0][0].text, "ddpm");
   EXPECT_TRUE(r.tables[0].rows[1][1].papers);
@@ -70,12 +72,12 @@ TEST(SectionJson, BytesDependOnValues) {
   const std::string before = section_json(s);
   EXPECT_EQ(section_json(sample_section()), before);
   s.tables[0].rows[0][1].value = std::nextafter(s.tables[0].rows[0][1].value, 100.);
-  EXPECT_NE(section_json(s), before);   // control: one bit of one number
+  EXPECT_NE(section_json(s), before);  // control: one bit of one number
 }
 
 TEST(SectionJson, RefusesDamage) {
   const std::string good = section_json(sample_section());
-  EXPECT_EQ(refused(good), 0);   // control
+  EXPECT_EQ(refused(good), 0);  // control
   EXPECT_EQ(refused(""), kBadInput);
   EXPECT_EQ(refused("[1]"), kBadInput);
   EXPECT_EQ(refused(good.substr(0, good.size() - 1)), kBadInput);
@@ -100,9 +102,9 @@ TEST(SectionJson, RefusesWhatDoesNotFitTogether) {
   EXPECT_EQ(refused(changed(good, "[0,0,1,1]", "[0,0,1]")), kBadInput);
   EXPECT_EQ(refused(changed(good, "\"grid.png\"", "\"../grid.png\"")), kBadInput);
   EXPECT_EQ(refused(changed(good, "\"grid.png\"", "\"/etc/grid.png\"")), kBadInput);
-  EXPECT_EQ(refused(changed(good, "\"grid.png\"", "\"sub/grid..png\"")), 0);   // control
+  EXPECT_EQ(refused(changed(good, "\"grid.png\"", "\"sub/grid..png\"")), 0);  // control
   EXPECT_EQ(refused(changed(good, "[\"first\",\"second\"]", "[\"first\"]")), kBadInput);
-  EXPECT_EQ(refused(changed(good, ",{\"value\":null}]", "]")), kBadInput);   // a row shorter than the columns
+  EXPECT_EQ(refused(changed(good, ",{\"value\":null}]", "]")), kBadInput);  // a row shorter than the columns
 }
 
 // The same mistakes, made by the program itself, are bugs.
@@ -118,6 +120,7 @@ TEST(SectionJson, WriterRefusesBrokenSections) {
 TEST(SectionJson, ElementsOfAnArray) {
   using List = std::vector<std::string>;
   EXPECT_EQ(json_elements("[]", "test"), List{});
-  EXPECT_EQ(json_elements("[ 1 , [2,3],\"a,]\\\"\",{\"k\":[4]} ]", "test"), (List{"1", "[2,3]", "\"a,]\\\"\"", "{\"k\":[4]}"}));
+  EXPECT_EQ(json_elements("[ 1 , [2,3],\"a,]\\\"\",{\"k\":[4]} ]", "test"),
+            (List{"1", "[2,3]", "\"a,]\\\"\"", "{\"k\":[4]}"}));
   EXPECT_EQ(code_of([] { json_elements("{}", "test"); }), kBadInput);
 }

@@ -10,7 +10,7 @@ TEST(SectionText, Numbers) {
   EXPECT_EQ(number_text(1. / 3, 3), "0.333");
   EXPECT_EQ(number_text(0, 1), "0.0");
   EXPECT_EQ(number_text(-0., 1), "0.0");
-  EXPECT_EQ(number_text(-.00001, 3), "-1.0e-05");   // not "-0.000"
+  EXPECT_EQ(number_text(-.00001, 3), "-1.0e-05");  // not "-0.000"
   EXPECT_EQ(number_text(.0004, 3), "4.0e-04");
   EXPECT_EQ(number_text(.0006, 3), "0.001");
   EXPECT_EQ(number_text(1e20, 3), "1.0e+20");

@@ -35,8 +35,11 @@ Series line(const std::vector<double>& x, const std::vector<double>& y) {
 TEST(SvgText, Escapes) {
   EXPECT_EQ(escaped("<a href=\"x\">&'</a>"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;&lt;/a&gt;");
   EXPECT_EQ(escaped("\xc3\xa9 \xe2\x89\xa4"), "\xc3\xa9 \xe2\x89\xa4");
-  EXPECT_EQ(escaped("a\xff" "b\x01"), "a\xef\xbf\xbd" "b\xef\xbf\xbd");
-  EXPECT_EQ(escaped("plain"), "plain");   // control
+  EXPECT_EQ(escaped("a\xff"
+                    "b\x01"),
+            "a\xef\xbf\xbd"
+            "b\xef\xbf\xbd");
+  EXPECT_EQ(escaped("plain"), "plain");  // control
 }
 
 TEST(SvgText, Numbers) {
@@ -67,7 +70,7 @@ TEST(SvgScale, MapsValuesAndRefusesWhatHasNoPlace) {
   r.add({2, 4, kNoNumber, std::numeric_limits<double>::infinity()});
   EXPECT_EQ(r.low, 2);
   EXPECT_EQ(r.high, 4);
-  const Scale s = axis_scale({"", false, 0, 10}, r, 0, 100);   // the limits of the axis go before the data
+  const Scale s = axis_scale({"", false, 0, 10}, r, 0, 100);  // the limits of the axis go before the data
   EXPECT_DOUBLE_EQ(s(5), 50);
   EXPECT_TRUE(std::isnan(s(kNoNumber)));
   const Scale l = axis_scale({"", true, 1, 100}, r, 0, 100);
@@ -80,7 +83,7 @@ TEST(SvgScale, MapsValuesAndRefusesWhatHasNoPlace) {
   EXPECT_GT(c.high, 3);
   Range counts;
   counts.add({0., 7.});
-  EXPECT_EQ(axis_scale({}, counts, 0, 1).low, 0);   // the margin does not cross zero
+  EXPECT_EQ(axis_scale({}, counts, 0, 1).low, 0);  // the margin does not cross zero
 }
 
 TEST(SvgScale, Ticks) {
@@ -94,7 +97,8 @@ TEST(SvgScale, Ticks) {
   EXPECT_EQ(labels(0, 2, false, true), (List{"0", "1", "2"}));
   EXPECT_EQ(labels(.1, 1000, true), (List{"0.1", "1", "10", "100", "1000"}));
   EXPECT_EQ(labels(1, 10, true), (List{"1", "2", "5", "10"}));
-  for (double size : {1e-12, 1e-3, 1., 1e9}) {   // a narrow range of any size has ticks; where plain digits can, they tell them apart
+  for (double size :
+       {1e-12, 1e-3, 1., 1e9}) {  // a narrow range of any size has ticks; where plain digits can, they tell them apart
     const List l = labels(size, 1.001 * size, false);
     ASSERT_GT(l.size(), 2u);
     for (size_t i = 1; i < l.size() && size == 1; ++i) EXPECT_NE(l[i], l[i - 1]);
@@ -105,13 +109,14 @@ TEST(Svg, EveryKindIsWellFormed) {
   for (const Plot& p : sample_section().plots) {
     const std::string figure = plot_figure(p, "a", p.kind == Plot::Images ? "data:image/png;base64,AAAA" : "");
     EXPECT_EQ(markup_fault(figure), "") << p.title;
-    EXPECT_NE(figure.find(p.kind == Plot::Images ? "alt=\"" + p.title : "<title id=\"at\">" + p.title + "</title>"), std::string::npos);
+    EXPECT_NE(figure.find(p.kind == Plot::Images ? "alt=\"" + p.title : "<title id=\"at\">" + p.title + "</title>"),
+              std::string::npos);
     EXPECT_EQ(occurrences(figure, "<details>"), p.kind != Plot::Images) << p.title;
     EXPECT_EQ(figure.find("nan"), std::string::npos) << p.title;
     EXPECT_EQ(figure, plot_figure(p, "a", p.kind == Plot::Images ? "data:image/png;base64,AAAA" : ""));
   }
   const std::string good = plot_svg(sample_section().plots[0], "a");
-  EXPECT_NE(markup_fault(good.substr(0, good.size() - 6)), "");   // controls of the checker
+  EXPECT_NE(markup_fault(good.substr(0, good.size() - 6)), "");  // controls of the checker
   EXPECT_NE(markup_fault(good + "<b>"), "");
   EXPECT_NE(markup_fault("<a>&nbsp</a>"), "");
   EXPECT_NE(markup_fault("<a b=\"1\" b=\"2\"/>"), "");
@@ -144,7 +149,7 @@ TEST(Svg, GapsWhereAValueIsMissing) {
   EXPECT_EQ(occurrences(gap, "<circle"), 4);
   Plot log = one_series(line({1, 2, 3}, {1, 0, 2}));
   log.y.logarithmic = true;
-  EXPECT_EQ(occurrences(plot_svg(log, "a"), "<path class=\"l\""), 0);   // two single points: 0 has no logarithm
+  EXPECT_EQ(occurrences(plot_svg(log, "a"), "<path class=\"l\""), 0);  // two single points: 0 has no logarithm
 }
 
 TEST(Svg, BandsStepsBarsAndErrorBars) {
@@ -155,7 +160,7 @@ TEST(Svg, BandsStepsBarsAndErrorBars) {
   EXPECT_EQ(occurrences(plot_svg(one_series(s), "a"), "class=\"e\""), 3);
   s.kind = Series::Steps;
   const std::string steps = plot_svg(one_series(s), "a");
-  EXPECT_EQ(occurrences(steps, " H"), 3 * 2) << steps;   // the curve and both edges of its band
+  EXPECT_EQ(occurrences(steps, " H"), 3 * 2) << steps;  // the curve and both edges of its band
   s.kind = Series::Bars;
   EXPECT_EQ(occurrences(plot_svg(one_series(s), "a"), "<rect class=\"o\""), 3);
   s.x.clear();
@@ -226,7 +231,8 @@ TEST(Svg, EveryCoordinateLiesInside) {
   const std::string svg = plot_svg(one_series(s), "a");
   const size_t begin = svg.find(" d=\"M") + 5;
   std::string path = svg.substr(begin, svg.find('"', begin) - begin);
-  for (char& c : path) if (c == 'L') c = ' ';
+  for (char& c : path)
+    if (c == 'L') c = ' ';
   const char* at = path.c_str();
   int count = 0;
   for (char* end = nullptr;; at = end, ++count) {
