@@ -138,6 +138,7 @@ bool measure_jacobian(Workbench& w, const ExperimentUnit& u, const ExperimentBat
 }
 
 bool measure_manifold(Workbench& w, const ExperimentUnit& u, const ExperimentBatch& b) {
+  shapes_seed(w.options.data);   // refuses other images before an attack is spent on them
   const View x = b.x.view();
   const PurifyOptions chain = chain_of(w, u, false);
   Buffer adversarial;

@@ -139,10 +139,12 @@ void chain_findings(const Steps& s, Section& section) {
                              spread_words(column_of(s.fresh, worst), 4) + ", where the clip holds " + number_words(100 * mean(column_of(s.clipped, worst)), 1) + " % of the values.");
 }
 
-// Vector-Jacobian products of the network at the chosen steps (a forward and a backward pass each), fresh perturbations, two walks.
+// Vector-Jacobian products of the network at the chosen steps (a forward and a backward pass each), fresh perturbations, two walks; and, for
+// one of all images, the exact trace at three steps.
 Passes step_passes(const ExperimentOptions& o, int sampler, int t) {
   const double chosen = std::min<double>(o.inside.divergence_steps, chain_passes(o, sampler, t).unet_forward);
-  return chain_passes(o, sampler, t) * 2 + Passes{1, 1, 0, 0} * (chosen * o.inside.probes) + Passes{1, 0, 0, 0} * (chosen * (2 * o.inside.fresh + 1));
+  const double exact = o.values <= o.inside.exact_trace_size && o.images > 0 ? 3. * o.values / o.images : 0;
+  return chain_passes(o, sampler, t) * 2 + Passes{1, 1, 0, 0} * exact + Passes{1, 1, 0, 0} * (chosen * o.inside.probes) + Passes{1, 0, 0, 0} * (chosen * (2 * o.inside.fresh + 1));
 }
 
 }  // namespace
