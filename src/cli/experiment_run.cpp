@@ -145,8 +145,9 @@ ExperimentOptions resolve_experiment(const ExperimentRunOptions& o, const Experi
 std::vector<std::pair<std::string, std::string>> experiment_settings(const ExperimentOptions& x, const AttackOptions& run, const std::string& data,
                                                                      const std::string& purifier, const std::string& classifier, const std::string& scalar) {
   std::vector<std::string> samplers, eps, seeds;
-  for (size_t s = 0; s < x.samplers.size(); ++s)
-    for (int t : x.run.t) samplers.push_back(x.samplers[s].name + ": " + describe(purify_at(x, static_cast<int>(s), t)));
+  std::vector<std::string> times;
+  for (int t : x.run.t) times.push_back(std::to_string(t));
+  for (size_t s = 0; s < x.samplers.size(); ++s) samplers.push_back(x.samplers[s].name + ": " + describe(purify_at(x, static_cast<int>(s), x.run.t.back())));
   char text[64];
   for (double v : x.run.eps) {
     std::snprintf(text, sizeof text, "%.4g/255 (%.6f)", v * 255, v);
@@ -155,7 +156,8 @@ std::vector<std::pair<std::string, std::string>> experiment_settings(const Exper
   for (int64_t s : x.run.seeds) seeds.push_back(std::to_string(s));
   std::snprintf(text, sizeof text, "%s, step %.4g eps", describe_attack(x.run.pgd, x.run.attack).c_str(), x.run.pgd.relative_step);
   return {{"images", data}, {"measured, attacked", std::to_string(x.images) + ", " + std::to_string(x.attack_images)}, {"purifier", purifier},
-          {"classifier", classifier}, {"chains", joined(samplers, "; ")}, {"budget", (x.run.pgd.norm == Norm::Linf ? "linf " : "l2 ") + joined(eps, ", ")},
+          {"classifier", classifier},
+          {"t*", joined(times, ", ")}, {"chains, at the largest t*", joined(samplers, "; ")}, {"budget", (x.run.pgd.norm == Norm::Linf ? "linf " : "l2 ") + joined(eps, ", ")},
           {"attack", std::string(attack_name(x.run.attack.kind)) + ", " + text}, {"gradient", backward_name(x.run.backward)},
           {"draws per compression rate", std::to_string(x.run.draws)}, {"seeds", joined(seeds, ", ")}, {"noise", to_string(run.noise.mode)}, {"arithmetic", scalar}};
 }
@@ -186,7 +188,8 @@ int list_experiments(const ExperimentRunOptions& o, const ExperimentCost& cost) 
     const std::string where = o.run.out + "/header.json";
     const JsonObject header = JsonObject::parse(read_text_file(where), where);
     const std::vector<std::string> words = header.get_strings("command_line");
-    if (words.size() > 2) name = words[2];
+    for (const Experiment& e : experiments())
+      if (std::count(words.begin(), words.end(), e.name)) name = e.name;
   }
   std::string text;
   std::vector<std::string> items;

@@ -6,9 +6,11 @@
 #include "cli/load.h"
 #include "cli/run_sink.h"
 #include "core/check.h"
+#include "experiment/measure.h"
 #include "experiment/workbench.h"
 #include "io/atomic_file.h"
 #include "io/signals.h"
+#include "report/experiment_list.h"
 #include "report/section_json.h"
 #include "report/section_text.h"
 
@@ -129,6 +131,7 @@ int run_experiment(const ExperimentRunOptions& o) {
   const bool finished = run_units(experiment.kind, bench, units, progress);
   progress.finish();
   if (!finished) return sink.stopped();
+  if (experiment.kind == ExperimentKind::Examples && !sink.verifying()) write_examples(bench, units, sink.records(), sink.folder() + "/" + kExamplesFile);
   const int code = sink.finish();
   if (!sink.verifying()) write_text_atomic(sink.folder() + "/section.json", section_json(judged(sink.records())) + "\n");
   return code;

@@ -20,5 +20,8 @@ bool measure_passes(Workbench& bench, const ExperimentUnit& unit, const Experime
 // protocol:SET (one sampler): a set of adversarial images, each judged under every rule (docs/protocol.md, section 11).
 bool measure_protocol(Workbench& bench, const ExperimentUnit& unit, const ExperimentBatch& batch);
 
+// examples: the picture of its section, from the records and the images that the run kept.
+void write_examples(Workbench& bench, const std::vector<ExperimentUnit>& units, const std::vector<std::string>& records, const std::string& path);
+
 }  // namespace PURESCOPE_REAL_NS
 }  // namespace purescope

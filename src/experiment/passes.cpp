@@ -51,7 +51,7 @@ bool attacks(Workbench& w, const ExperimentUnit& u, const ExperimentBatch& b) {
   const View x = b.x.view();
   for (const AttackRecord& r : records) {
     const RecordId id = id_of(u, r.image);
-    w.sink.save_image(id, r.adversarial, x.c, x.h, x.w);
+    if (u.keep_images) w.sink.save_image(id, r.adversarial, x.c, x.h, x.w);
     w.put(u, r.image, with_fields(attack_line(w.sink.facts(), id, w.source(r.image), u.rand, r), chain_fields(w, u)));
   }
   return true;

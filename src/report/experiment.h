@@ -32,7 +32,7 @@ struct ExperimentOptions {
   int steps_at_most = 0;                 // reverse steps of a chain: the largest divisor of t* up to this; 0: t*
   int64_t test_seed = -1;                // protocol: the other seed; -1: seed + 1
   int tries = 10;                        // protocol: test draws
-  std::vector<double> scales;            // budget: budgets in units of eps
+  std::vector<double> scales;            // budget: budgets in units of eps; empty: 0.05 to 1
   InsideOptions inside;                  // how much the experiments inside the purifier measure
   std::string data;                      // the data source as it was named; manifold knows the tangent spaces of `shapes`
   int values = 0;                        // of an image: c h w
@@ -65,6 +65,7 @@ struct ExperimentUnit {
   int images = 0;
   Passes passes;           // of one image
   Rand rand = Rand::Fixed;
+  bool keep_images = false;   // adversarial images go to the folder of the run
 };
 
 // One result line: v, run, kind, img, src, seed, t, eps, sampler, reverse_steps; further fields are added behind.

@@ -114,10 +114,10 @@ void law_fit(const Law& law, const std::vector<RecordGroup>& groups, Section& s)
   zero.high = 100 * law.at_zero.high;
   table.rows.push_back({value_cell(100 * law.fit.top), value_cell(law.fit.centre), value_cell(law.fit.width), value_cell(100 * law.fit.residual), zero, percent_cell(clean)});
   s.tables.push_back(table);
-  const bool inside = clean.value >= law.at_zero.low && clean.value <= law.at_zero.high;
+  const bool apart = clean.low > law.at_zero.high || clean.high < law.at_zero.low;
   s.findings.push_back("Carried on to rate 0 the sigmoid gives " + number_words(100 * law.fit(0), 1) + " % [" + number_words(100 * law.at_zero.low, 1) + ", " +
                        number_words(100 * law.at_zero.high, 1) + "] (bootstrap over " + std::to_string(n) + " images); the classifier alone is right on " + percent_text(clean) +
-                       ", which lies " + (inside ? "inside" : "outside") + " that interval.");
+                       "; the two intervals " + (apart ? "do not overlap." : "overlap."));
   s.findings.push_back("The points leave the sigmoid by " + number_words(100 * law.fit.residual, 1) + " points (root mean square over " + std::to_string(law.x.size()) + " settings).");
 }
 

@@ -12,20 +12,6 @@ namespace {
 const std::vector<std::string> kThree = {"ddpm", "reverse", "ddim"};
 const std::vector<int> kTimes = {10, 20, 50, 100, 150};
 
-// Adds a unit unless there is one of this kind and setting.
-void add_unit(std::vector<ExperimentUnit>& units, const std::string& kind, int sampler, int t, double eps, int64_t seed, int images, const Passes& passes) {
-  ExperimentUnit unit;
-  unit.id.kind = kind;
-  unit.id.seed = seed;
-  unit.id.t = t;
-  unit.id.eps = eps;
-  unit.sampler = sampler;
-  unit.images = images;
-  unit.passes = passes;
-  const std::string key = record_id_key(unit.id);
-  if (std::none_of(units.begin(), units.end(), [&](const ExperimentUnit& u) { return record_id_key(u.id) == key; })) units.push_back(unit);
-}
-
 std::string sampler_name(const ExperimentOptions& o, int sampler) { return sampler < 0 ? "none" : o.samplers.at(sampler).name; }
 
 }  // namespace
@@ -38,6 +24,24 @@ const std::vector<Experiment>& experiments() {
       {ExperimentKind::Law, "law", "Robustness follows compression",
        "Accuracy under PGD with fixed noise against the compression rate, over samplers and t*, with a sigmoid through all points and its value at rate 0 beside the accuracy without attack.",
        "v2 Fig. 3a, Table 2", kThree, kTimes, law_units, law_judge},
+      {ExperimentKind::Survival, "survival", "Minimum perturbations",
+       "The smallest budget that breaks the classifier alone, at the images and at their purified versions: survival curves, and a normal distribution with a mass at zero.",
+       "v2 Fig. 3b, S1", kThree, {100}, survival_units, survival_judge},
+      {ExperimentKind::Predict, "predict", "Robustness predicted from compression",
+       "The classifier's survival curve, read at the mean compression rate, beside the accuracy measured under PGD with fixed noise.",
+       "v2 Tables 3, 4", kThree, {100}, predict_units, predict_judge},
+      {ExperimentKind::Protocol, "protocol", "What randomness is worth",
+       "Attacks under fixed, free and averaged noise, each judged under every rule; cosines between their perturbations and between gradients.",
+       "v2 Tables S2-S5", {"ddpm"}, {100}, protocol_units, protocol_judge},
+      {ExperimentKind::Budget, "budget", "The classifier alone under smaller budgets",
+       "Accuracy of the classifier without purifier under PGD whose budget is scaled down as purification scales perturbations down, beside the rates of the samplers.",
+       "v1 Fig. 3c", kThree, kTimes, budget_units, budget_judge},
+      {ExperimentKind::Timesteps, "timesteps", "Accuracy and compression over t*",
+       "Accuracy on purified images that were not attacked, and compression rate, up to the purifier's range of t*; with forward noise and reverse-only.",
+       "v2 Fig. S6", {"ddpm", "reverse"}, {5, 10, 20, 50, 75, 100, 150, 200, 300, 400, 500, 600, 700, 800, 900, 1000}, timesteps_units, timesteps_judge},
+      {ExperimentKind::Examples, "examples", "Examples by compression rate",
+       "Images, their adversarial versions, and both purified, from the lowest compression rate to the highest.",
+       "v2 App. H", {"ddpm"}, {100}, examples_units, examples_judge},
       {ExperimentKind::Distances, "distances", "Distances to the clean image",
        "l2, l-inf and SSIM to the clean image at every state of purification, from adversarial and from uniform starts: purified images are not clean images.",
        "v2 Fig. 1c, S2-S4, Tables 1, S8, S9; v1 Table 1", kThree, {100}, distances_units, distances_judge},
@@ -94,6 +98,19 @@ int single_time(const ExperimentOptions& o) {
   return std::count(o.run.t.begin(), o.run.t.end(), 100) ? 100 : o.run.t.back();
 }
 
+void add_unit(std::vector<ExperimentUnit>& units, const std::string& kind, int sampler, int t, double eps, int64_t seed, int images, const Passes& passes) {
+  ExperimentUnit unit;
+  unit.id.kind = kind;
+  unit.id.seed = seed;
+  unit.id.t = t;
+  unit.id.eps = eps;
+  unit.sampler = sampler;
+  unit.images = images;
+  unit.passes = passes;
+  const std::string key = record_id_key(unit.id);
+  if (std::none_of(units.begin(), units.end(), [&](const ExperimentUnit& u) { return record_id_key(u.id) == key; })) units.push_back(unit);
+}
+
 void add_rate_unit(std::vector<ExperimentUnit>& units, const ExperimentOptions& o, int sampler, int t, double eps, int64_t seed) {
   const Passes passes = rate_passes(o, sampler, t) + chain_passes(o, sampler, t) + Passes{0, 0, 1, 0};
   add_unit(units, "cr:" + sampler_name(o, sampler), sampler, t, eps, seed, o.images, passes);
@@ -101,6 +118,10 @@ void add_rate_unit(std::vector<ExperimentUnit>& units, const ExperimentOptions& 
 
 void add_attack_unit(std::vector<ExperimentUnit>& units, const ExperimentOptions& o, int sampler, int t, double eps, int64_t seed) {
   add_unit(units, "attack:fixed:" + sampler_name(o, sampler), sampler, t, eps, seed, o.attack_images, attack_passes(o, sampler, t, Rand::Fixed));
+}
+
+void add_bare_attack_unit(std::vector<ExperimentUnit>& units, const ExperimentOptions& o, double eps, int64_t seed) {
+  add_unit(units, "attack:fixed:none", -1, 0, eps, seed, o.attack_images, attack_passes(o, -1, 0, Rand::Fixed));
 }
 
 void add_minimum_units(std::vector<ExperimentUnit>& units, const ExperimentOptions& o, double eps) {

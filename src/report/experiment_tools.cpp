@@ -8,8 +8,6 @@
 namespace purescope {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;   // 97.5 % point of the standard normal distribution
-
 int sampler_place(const std::string& s) { return s == "none" ? 0 : s == "ddpm" ? 1 : s == "reverse" ? 2 : s == "ddim" ? 3 : 4; }
 
 }  // namespace
@@ -72,61 +70,7 @@ bool right_anchor(const JsonObject& r) { return r.get_int("pred_anchor") == r.ge
 bool right_clean(const JsonObject& r) { return r.get_int("pred_clean") == r.get_int("label"); }
 bool is_robust(const JsonObject& r) { return r.get_bool("robust"); }
 
-Cell word_cell(const std::string& text) {
-  Cell c;
-  c.text = text;
-  return c;
-}
-
-Cell value_cell(double value, int n) {
-  Cell c;
-  c.value = value;
-  c.n = n;
-  return c;
-}
-
-Cell count_cell(int value) { return value_cell(value); }
-
-Cell percent_cell(const Proportion& p) {
-  Cell c;
-  if (p.n == 0) return word_cell("-");
-  c.value = 100 * p.value;
-  c.low = 100 * p.low;
-  c.high = 100 * p.high;
-  c.n = p.n;
-  return c;
-}
-
-Cell mean_cell(const std::vector<double>& values) {
-  if (values.empty()) return word_cell("-");
-  Cell c;
-  c.value = mean(values);
-  c.deviation = standard_deviation(values);
-  const double half = kNormal95 * standard_error(values);
-  c.low = c.value - half;
-  c.high = c.value + half;
-  c.n = static_cast<int>(values.size());
-  return c;
-}
-
-Cell papers_cell(double value, double deviation) {
-  if (std::isnan(value)) return word_cell("-");
-  Cell c;
-  c.value = value;
-  c.deviation = deviation;
-  c.papers = true;
-  return c;
-}
-
 Cell rate_cell(const RecordGroup* group) { return group ? mean_cell(group->values("cr_rand")) : word_cell("-"); }
-
-std::string percent_text(const Proportion& p) { return p.text(); }
-
-std::string number_words(double value, int decimals) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
-  return text;
-}
 
 std::string sampler_words(const std::string& s) {
   return s == "none" ? "classifier alone" : s == "ddpm" ? "DDPM" : s == "reverse" ? "reverse-only" : s == "ddim" ? "DDIM" : s;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/statistics.h"
+#include "report/cells.h"
 #include "report/experiment.h"
 
 namespace purescope {
@@ -37,16 +38,8 @@ bool right_anchor(const JsonObject& record);   // pred_anchor = label
 bool right_clean(const JsonObject& record);
 bool is_robust(const JsonObject& record);
 
-Cell word_cell(const std::string& text);
-Cell count_cell(int value);
-Cell value_cell(double value, int n = -1);
-Cell percent_cell(const Proportion& p);                // in %, with interval and n; "-" for n = 0
-Cell mean_cell(const std::vector<double>& values);     // mean, sd, 95 % interval of the mean (normal), n
-Cell papers_cell(double value, double deviation = kNoNumber);   // "-" for NaN
 Cell rate_cell(const RecordGroup* group);              // mean CR +- sd over images; "-" for null
 
-std::string percent_text(const Proportion& p);         // "23.7 % [21.2, 26.4] (n 1000)"
-std::string number_words(double value, int decimals);  // "0.231"
 // Field "sampler" in words: DDPM, reverse-only, DDIM, else as it is.
 std::string sampler_words(const std::string& sampler);
 

@@ -8,6 +8,8 @@
 
 #include "core/check.h"
 #include "io/json_text.h"
+#include "report/experiment_tools.h"
+#include "report/papers.h"
 
 namespace purescope {
 namespace {
@@ -56,10 +58,9 @@ std::vector<std::string> set_names(const Table& table) {
   return names;
 }
 
-std::vector<Table> tables_of(const std::vector<std::string>& lines) {
+std::vector<Table> tables_of(const std::vector<JsonObject>& records) {
   std::map<std::tuple<int, double, int64_t>, Table> tables;
-  for (const std::string& line : lines) {
-    const JsonObject o = JsonObject::parse(line, "results");
+  for (const JsonObject& o : records) {
     const std::tuple<int, double, int64_t> key{static_cast<int>(o.get_int("t")), o.get_double("eps"), o.get_int("seed")};
     Table& table = tables[key];
     std::tie(table.t, table.eps, table.seed) = key;
@@ -85,6 +86,12 @@ std::vector<Table> tables_of(const std::vector<std::string>& lines) {
   std::vector<Table> list;
   for (auto& [key, table] : tables) list.push_back(std::move(table));
   return list;
+}
+
+std::vector<Table> tables_of(const std::vector<std::string>& lines) {
+  std::vector<JsonObject> records;
+  for (const std::string& line : lines) records.push_back(JsonObject::parse(line, "results"));
+  return tables_of(records);
 }
 
 Proportion share(const Set& set, const std::string& rule) {
@@ -234,6 +241,41 @@ std::string protocol_text(const std::vector<std::string>& lines) {
   for (const Table& table : tables_of(lines)) text += text_of(table);
   if (text.empty()) return "no records\n";
   return text + "accuracies in % with Wilson's 95 % interval; mean: +- standard error over images; p: McNemar's exact test, paired by image\n";
+}
+
+void protocol_section(const std::vector<JsonObject>& records, Section& section) {
+  for (const Table& t : tables_of(records)) {
+    const std::string at = ", t* " + std::to_string(t.t) + ", seed " + std::to_string(t.seed), of = " of " + std::to_string(t.tries);
+    ResultTable matrix{"Accuracy by how images were crafted (rows) and judged (columns)" + at, "The other seed is " + std::to_string(t.test_seed) + "; mean: its +- is over images.", {}, {}};
+    matrix.columns = {{"crafted", ""}, {"fixed", "%", 1}, {"other seed", "%", 1}, {"one-shot", "%", 1}, {"mean" + of, "%", 1}, {"worst" + of, "%", 1}, {"majority" + of, "%", 1}};
+    for (const std::string& name : set_names(t)) {
+      const Set& set = t.sets.at(name);
+      std::vector<double> means = collect(set, &Judged::mean);
+      for (double& v : means) v *= 100;
+      matrix.rows.push_back({word_cell(name == "none" ? "no attack" : name), percent_cell(share(set, "fixed")), percent_cell(share(set, "transfer")),
+                             percent_cell(share(set, kOneShot)), mean_cell(means), percent_cell(share(set, "worst")), percent_cell(share(set, "majority"))});
+    }
+    ResultTable heads{"The numbers of the papers' tables on randomness" + at, "Papers: CIFAR-10, DDPM, t* 100, EOT of 15 draws; +- over three seeds.", {{"", ""}, {"accuracy", "%", 1}, {"papers", "%", 1}}, {}};
+    for (const Headline& h : headlines(t)) {
+      const PapersNumber p = papers_randomness(h.name);
+      heads.rows.push_back({word_cell(h.name), percent_cell(share(t.sets.at(h.set), h.rule)), papers_cell(p.value, p.deviation)});
+    }
+    ResultTable pairs{"Compared image by image" + at, "p: McNemar's exact test.", {{"first", ""}, {"second", ""}, {"only first right", "", 0}, {"only second right", "", 0}, {"p", "", 4}}, {}};
+    for (const Test& test : tests(t)) {
+      const int n = static_cast<int>(t.sets.begin()->second.size());
+      pairs.rows.push_back({word_cell(test.first), word_cell(test.second), value_cell(test.only_first), value_cell(test.only_second), value_cell(test.p, n)});
+      if (!test.first.starts_with("robust, fixed")) continue;
+      section.findings.push_back(test.first + " against " + test.second + at + ": right under one only on " + std::to_string(test.only_first) + " and " + std::to_string(test.only_second) +
+                                 " of " + std::to_string(n) + " images, p = " + number_words(test.p, 4) + ".");
+    }
+    ResultTable cosines{"Cosines" + at, "Mean +- standard deviation over images.", {{"between", ""}, {"cosine", "", 4}, {"papers", "", 4}}, {}};
+    for (const Correlation& c : correlations(t)) {
+      const std::string prefix = "perturbation, ";
+      const PapersNumber p = c.name.starts_with(prefix) ? papers_correlation(c.name.substr(prefix.size(), c.name.find(" and") - prefix.size())) : PapersNumber{};
+      cosines.rows.push_back({word_cell(c.name), mean_cell(c.values), papers_cell(p.value, p.deviation)});
+    }
+    for (ResultTable* table : {&heads, &matrix, &pairs, &cosines}) section.tables.push_back(std::move(*table));
+  }
 }
 
 std::string protocol_json(const std::vector<std::string>& lines) {

@@ -3,7 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "io/json_text.h"
 #include "report/attack_table.h"
+#include "report/section.h"
 
 namespace purescope {
 
@@ -29,5 +31,9 @@ int majority(const std::vector<int>& votes);
 
 std::string protocol_text(const std::vector<std::string>& lines);
 std::string protocol_json(const std::vector<std::string>& lines);   // an array, one object per (t, eps, seed)
+
+
+// The same as tables of a section, beside the papers' values: records of `protocol` as they were parsed.
+void protocol_section(const std::vector<JsonObject>& records, Section& section);
 
 }  // namespace purescope

@@ -64,25 +64,6 @@ std::string budget_text(double eps) {
                                                          : short_number(eps);
 }
 
-Cell number_cell(double value) {
-  Cell c;
-  c.value = value;
-  return c;
-}
-Cell count_cell(int64_t value) { return number_cell(static_cast<double>(value)); }
-Cell word_cell(const std::string& text) {
-  Cell c;
-  c.text = text;
-  return c;
-}
-
-Cell share_cell(const Proportion& p) {
-  Cell c;
-  if (p.n == 0) return c;
-  c.value = 100 * p.value, c.low = 100 * p.low, c.high = 100 * p.high, c.n = p.n;
-  return c;
-}
-
 std::string share_text(const Proportion& p) {
   char text[80];
   std::snprintf(text, sizeof text, "%.1f %% [%.1f, %.1f]", 100 * p.value, 100 * p.low, 100 * p.high);

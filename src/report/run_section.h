@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/statistics.h"
+#include "report/cells.h"
 #include "report/run_records.h"
 #include "report/section.h"
 
@@ -23,10 +24,6 @@ Section audit_section(const RunRecords& run);
 
 // Shared by them.
 std::string budget_text(double eps);   // "8/255", or the number
-Cell share_cell(const Proportion& p);  // in %, with its interval and n; empty where n = 0
-Cell number_cell(double value);
-Cell count_cell(int64_t value);
-Cell word_cell(const std::string& text);
 std::string share_text(const Proportion& p);  // "45.8 % [27.9, 64.9]"
 std::vector<int64_t> config_ints(const RunRecords& run, const std::string& key);
 std::vector<double> config_numbers(const RunRecords& run, const std::string& key);

@@ -51,7 +51,7 @@ ResultTable accuracy_table(const std::vector<TableRow>& rows, const std::vector<
     Cell rate;
     if (!r.cr.empty()) rate.value = r.cr_mean, rate.deviation = r.cr_sd, rate.n = static_cast<int>(r.cr.size());
     std::vector<Cell> row = {count_cell(r.t), word_cell(budget_text(r.eps)), count_cell(r.seed), rate};
-    for (const Share& s : shares) row.push_back(share_cell(r.*s.value));
+    for (const Share& s : shares) row.push_back(percent_cell(r.*s.value));
     t.rows.push_back(row);
     if (r.nan)
       t.note += "; t* " + std::to_string(r.t) + ", seed " + std::to_string(r.seed) + ": " + std::to_string(r.nan) +
@@ -71,7 +71,7 @@ ByTime by_time(const std::vector<TableRow>& rows, double eps) {
 
 // One seed: the value and its interval. Several: their mean, from the lowest to the highest.
 Cell pooled(const std::vector<const TableRow*>& seeds, Proportion TableRow::*value) {
-  if (seeds.size() == 1) return share_cell(seeds[0]->*value);
+  if (seeds.size() == 1) return percent_cell(seeds[0]->*value);
   Cell c;
   std::vector<double> values;
   for (const TableRow* r : seeds)
@@ -201,7 +201,7 @@ Series survival_curve(const std::string& name, const std::vector<Minimum>& minim
   for (double time : times) {
     int alive = 0;
     for (const Minimum& m : minima) alive += m.budget > time || (m.censored && m.budget >= time);
-    const Cell c = share_cell(wilson(alive, static_cast<int>(minima.size())));
+    const Cell c = percent_cell(wilson(alive, static_cast<int>(minima.size())));
     s.x.push_back(time);
     push(s, c);
   }
@@ -237,7 +237,7 @@ Plot law_plot(const Minima& minima, const ByTime& groups, const std::vector<Shar
       for (const TableRow* r : rows) {
         if (r->cr.empty() || (r->*share.value).n == 0) continue;
         s.x.push_back(r->cr_mean);
-        push(s, share_cell(r->*share.value));
+        push(s, percent_cell(r->*share.value));
         s.labels.push_back("t* " + std::to_string(t));
       }
     p.series.push_back(s);

@@ -100,11 +100,11 @@ Section audit_section(const RunRecords& run) {
                  {"bar", "", 4}},
                 {}};
   for (const AuditCheck& c : checks) {
-    Cell figure = number_cell(c.value);
+    Cell figure = value_cell(c.value);
     figure.low = c.low, figure.high = c.high;
     if (c.n > 0) figure.n = c.n;
     t.rows.push_back({count_cell(c.id), word_cell(audit_check_name(c.id)), word_cell(verdict_name(c.verdict)),
-                      word_cell(c.statistic), figure, number_cell(c.bar)});
+                      word_cell(c.statistic), figure, value_cell(c.bar)});
   }
   s.tables = {t};
   return s;

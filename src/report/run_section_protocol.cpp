@@ -47,10 +47,10 @@ void add_matrix(const JsonObject& o, const std::string& setting, const std::stri
     heat.row_names.push_back(set_name(set.get_string("set")));
     heat.cells.emplace_back();
     for (const auto& [key, name] : kRules) {
-      row.push_back(share_cell(read_share(set.raw(key), where)));
+      row.push_back(percent_cell(read_share(set.raw(key), where)));
       heat.cells.back().push_back(row.back().value);
     }
-    Cell mean = number_cell(100 * set.get_double("mean"));
+    Cell mean = value_cell(100 * set.get_double("mean"));
     mean.deviation = 100 * set.get_double("mean_se");
     row.push_back(mean);
     t.rows.push_back(row);
@@ -71,7 +71,7 @@ void add_comparisons(const JsonObject& o, const std::string& setting, const std:
   for (const std::string& item : json_elements(o.raw("headlines"), where)) {
     const JsonObject h = JsonObject::parse(item, where);
     const Proportion share = read_share(h.raw("share"), where);
-    const Cell c = share_cell(share);
+    const Cell c = percent_cell(share);
     bars.labels.push_back(h.get_string("name"));
     bars.y.push_back(c.value), bars.low.push_back(c.low), bars.high.push_back(c.high);
     headlines += (headlines.empty() ? " of " + std::to_string(share.n) + " images are right: " : "; ") +
@@ -92,7 +92,7 @@ void add_comparisons(const JsonObject& o, const std::string& setting, const std:
     const JsonObject m = JsonObject::parse(item, where);
     pairs.rows.push_back({word_cell(m.get_string("first")), word_cell(m.get_string("second")),
                           count_cell(m.get_int("only_first")), count_cell(m.get_int("only_second")),
-                          number_cell(m.get_double("p"))});
+                          value_cell(m.get_double("p"))});
     if (m.get_string("first") == "robust, fixed" && m.get_string("second") == "robust, free")
       s.findings.push_back("Under free randomness " + m.raw("only_second") +
                            " images are robust that are not under fixed randomness, and " + m.raw("only_first") +
@@ -103,7 +103,7 @@ void add_comparisons(const JsonObject& o, const std::string& setting, const std:
       "Cosines, " + setting, "mean and standard deviation over images", {{"between", "", 0}, {"cosine", "", 4}}, {}};
   for (const std::string& item : json_elements(o.raw("cosines"), where)) {
     const JsonObject c = JsonObject::parse(item, where);
-    Cell value = number_cell(c.get_double("mean"));
+    Cell value = value_cell(c.get_double("mean"));
     value.deviation = c.get_double("sd"), value.n = static_cast<int>(c.get_int("n"));
     cosines.rows.push_back({word_cell(c.get_string("name")), value});
   }
