@@ -52,7 +52,7 @@ std::vector<ConfigEntry> config(const AttackOptions& o, const Dataset& data, con
   const std::string forward = r.purify.forward == ForwardKind::Jump ? "jump" : r.purify.forward == ForwardKind::Steps ? "steps" : "none";
   const std::string clip = r.purify.clip == Clip::X0 ? "x0" : r.purify.clip == Clip::None ? "none" : "straight-through";
   std::vector<ConfigEntry> entries =
-         {{"command", text(kind_name(o.kind))}, {"real", text(scalar)}, {"math", text("exact")}, {"data", text(o.data), ConfigRole::Free},
+         {{"command", text(kind_name(o.kind))}, {"real", text(scalar)}, {"math", text(math_name(current_math()))}, {"data", text(o.data), ConfigRole::Free},
           {"first", std::to_string(o.first)}, {"n", std::to_string(data.count())}, {"t", list(r.t)}, {"steps-reverse", std::to_string(r.steps_reverse)},
           {"forward", text(forward)}, {"sampler", text(sampler_text(r.purify))}, {"eta", json_number(r.purify.eta)}, {"clip", text(clip)},
           {"variance", text(variance_name(r.purify))},

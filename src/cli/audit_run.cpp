@@ -57,6 +57,7 @@ std::vector<ConfigEntry> config(const AuditRunOptions& o, const Dataset& data, c
   };
   return {{"command", json_quote("audit")},
           {"real", json_quote(o.common.f64 ? "f64" : "f32")},
+          {"math", json_quote(math_name(o.common.math))},
           {"profile", json_quote(a.profile)},
           {"checks", list(a.checks)},
           {"defence", json_quote(audited_defence(o))},

@@ -16,6 +16,7 @@
   int run_purify(const PurifyRunOptions& options);        \
   int run_gradient(const PurifyRunOptions& options);      \
   int run_explain(const ExplainOptions& options);         \
+  int run_bench(const BenchOptions& options);             \
   int run_convert(const ConvertOptions& options);         \
   int run_attack(const AttackOptions& options);           \
   AuditFacts audit_facts(const AuditRunOptions& options); \

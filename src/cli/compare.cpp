@@ -16,16 +16,21 @@ struct Side {
   Trace trace;
   bool f64 = false, file = false;
   Device device = Device::Cpu;
+  MathMode math = current_math();
 };
 
 Side run_side(const std::string& name, const CompareOptions& o) {
-  if (name == "fast")
-    fail(kUsage, "not built: fast", "compare " + name,
-         "compare f32, f64, cpu, cuda, emulated or a file written by `purescope forward --dump`");
   const Device usual = current_device();
   if (name == "f64") return {f64::trace_for_compare(o), true, false, usual};
-  if (name == "f32" || name == "exact") return {f32::trace_for_compare(o), false, false, usual};
+  if (name == "f32") return {f32::trace_for_compare(o), false, false, usual};
   Side side;
+  if (name == "exact" || name == "fast") {
+    const MathMode math = current_math();
+    set_current_math(name == "fast" ? MathMode::Fast : MathMode::Exact);
+    side = {o.common.f64 ? f64::trace_for_compare(o) : f32::trace_for_compare(o), o.common.f64, false, usual, current_math()};
+    set_current_math(math);
+    return side;
+  }
   if (name == "cpu" || name == "emulated" || name.starts_with("cuda")) {
     set_current_device(parse_device(name));
     side = {o.common.f64 ? f64::trace_for_compare(o) : f32::trace_for_compare(o), o.common.f64, false, current_device()};
@@ -37,10 +42,10 @@ Side run_side(const std::string& name, const CompareOptions& o) {
   return side;
 }
 
-// Zero where both sides promise the same bits; 1e-5 where one is float; 1e-9 for two devices in double (other orders of
+// Zero where both sides promise the same bits; 1e-5 where one is float; 1e-9 for two devices or arithmetics in double (other orders of
 // summation) and for a file in double, which another machine may have written.
 double default_tolerance(const Side& a, const Side& b) {
-  if (!a.file && !b.file && a.f64 == b.f64 && a.device == b.device) return 0;
+  if (!a.file && !b.file && a.f64 == b.f64 && a.device == b.device && a.math == b.math) return 0;
   return a.f64 && b.f64 ? 1e-9 : 1e-5;
 }
 

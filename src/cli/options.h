@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "analysis/robustness_options.h"
+#include "core/math_mode.h"
 #include "diffusion/purify_options.h"
 #include "rng/noise.h"
 #include "train/train_options.h"
@@ -14,6 +15,7 @@ namespace purescope {
 
 struct CommonOptions {
   bool f64 = false;      // --real
+  MathMode math = MathMode::Exact;  // --math
   std::string device;    // --device, empty: default
   int threads = 0;       // --threads, 0: default
   bool quiet = false;    // -q: no messages but warnings and errors
@@ -79,10 +81,17 @@ struct ExplainOptions {
   int batch = 1;
 };
 
+struct BenchOptions {
+  CommonOptions common;
+  std::string arch;
+  std::string pass = "gradient";  // forward | gradient | training
+  int batch = 1, warm_up = 2, repeats = 5;
+};
+
 struct CompareOptions {
   CommonOptions common;
   NetworkChoice net;
-  std::string a, b;   // f32 | f64 | exact | FILE of forward --dump
+  std::string a, b;   // f32 | f64 | exact | fast | FILE of forward --dump
   std::string input;  // empty: formula values
   std::vector<int64_t> t;
   double tolerance = -1;  // < 0: by the pair

@@ -1,4 +1,5 @@
-// explain, compare, selftest: what a network is, where two computations part, and whether this machine computes right.
+// explain, bench, compare, selftest: what a network is, what its steps cost, where two computations part, and whether this machine
+// computes right.
 #include <memory>
 
 #include "cli/commands.h"
@@ -14,7 +15,8 @@ void register_explain(Program& program) {
   Command& c = program.add("explain", "Study", "The steps of a network, its backward list and its memory map.",
                            {"purescope explain --arch ddpm-cifar10",
                             "purescope explain --arch adm-256 --memory min --steps-reverse 150",
-                            "purescope explain --arch wrn:depth=10,widen=1 --batch 8 --mode training --real f64"},
+                            "purescope explain --arch wrn:depth=10,widen=1 --batch 8 --mode training --real f64",
+                            "purescope explain --arch ddpm-cifar10 --math fast"},
                            [o] { return o->common.f64 ? f64::run_explain(*o) : f32::run_explain(*o); });
   c.group("Network");
   c.text("--arch", "ARCH", "preset or spelled-out architecture", o->arch);
@@ -27,6 +29,28 @@ void register_explain(Program& program) {
   add_json_flag(c, o->common);
 }
 
+void register_bench(Program& program) {
+  auto o = std::make_shared<BenchOptions>();
+  Command& c = program.add("bench", "Study", "How long each step of a network takes here, beside the measured peak of this machine.",
+                           {"purescope bench --arch ddpm-cifar10 --math fast",
+                            "purescope bench --arch wrn-28-10 --batch 8 --threads 2 --pass forward --repeats 9 --json"},
+                           [o] {
+                             apply(o->common);
+                             return o->common.f64 ? f64::run_bench(*o) : f32::run_bench(*o);
+                           });
+  c.group("Network");
+  c.text("--arch", "ARCH", "preset or spelled-out architecture; weights are made by formula", o->arch);
+  c.required();
+  c.choice("--pass", "forward alone, with the gradient of the input, or with those of the weights too (default gradient)",
+           {"forward", "gradient", "training"}, o->pass);
+  c.count("--batch", "images per pass (default 1)", o->batch);
+  c.group("Measurement");
+  c.count("--warm-up", "passes before the clock starts (default 2)", o->warm_up);
+  c.count("--repeats", "passes measured; medians are printed (default 5)", o->repeats);
+  add_common_flags(c, o->common);
+  add_json_flag(c, o->common);
+}
+
 void register_compare(Program& program) {
   auto o = std::make_shared<CompareOptions>();
   o->net.weights = "formula";
@@ -34,6 +58,7 @@ void register_compare(Program& program) {
       "compare", "Study",
       "Two computations of one network in lockstep, to the first step that differs by more than the bar (exit 1).",
       {"purescope compare f32 f64 --arch ddpm-cifar10",
+       "purescope compare exact fast --arch ddpm-cifar10",
        "purescope compare cpu emulated --arch cifar-resnet-20 --real f64",
        "purescope compare f64 steps.safetensors --weights w.safetensors --input x.npy --t 37   "
         "# steps.safetensors: forward --dump"},
@@ -41,7 +66,7 @@ void register_compare(Program& program) {
         apply(o->common);
         return run_compare(*o);
       });
-  c.argument("A", "f32, f64, exact, a device (cpu, cuda, emulated; scalar of --real), or a file written by `purescope forward --dump`", o->a);
+  c.argument("A", "f32, f64, exact or fast (scalar of --real), a device (cpu, cuda, emulated; scalar of --real), or a file written by `purescope forward --dump`", o->a);
   c.argument("B", "the same", o->b);
   add_network_flags(c, o->net);
   c.text("--input", "FILE", "x.npy or FILE.safetensors:TENSOR (default: one image made by formula)", o->input);
@@ -71,6 +96,7 @@ void register_selftest(Program& program) {
 
 void register_check_commands(Program& program) {
   register_explain(program);
+  register_bench(program);
   register_compare(program);
   register_selftest(program);
 }

@@ -9,7 +9,10 @@
 #include "io/json_text.h"
 #include "io/signals.h"
 #include "models/zoo.h"
+#include "net/algorithms.h"
+#include "net/cost.h"
 #include "net/plan.h"
+#include "ops/winograd.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -27,36 +30,6 @@ __attribute__((format(printf, 1, 2))) std::string format(const char* pattern, ..
 std::string shape(const ValueInfo& v) {
   return v.h == 1 && v.w == 1 ? std::to_string(v.c)
                               : std::to_string(v.c) + "x" + std::to_string(v.h) + "x" + std::to_string(v.w);
-}
-
-// Multiply-adds of the matrix products and convolutions of one image; elementwise steps count as 0.
-int64_t macs(const Model& m, const Step& s) {
-  const ValueInfo& out = m.values[s.out];
-  const int64_t positions = static_cast<int64_t>(out.h) * out.w;
-  switch (s.op) {
-    case Op::Conv2d: return positions * s.conv2d.out * s.conv2d.in * s.conv2d.kernel * s.conv2d.kernel;
-    case Op::Linear: return static_cast<int64_t>(s.linear.in) * s.linear.out;
-    case Op::Nin: return positions * s.linear.in * s.linear.out;
-    case Op::Attention:
-    case Op::AttentionPacked: return 2 * positions * positions * s.attention.channels;
-    case Op::GroupNorm:
-    case Op::BatchNorm:
-    case Op::Silu:
-    case Op::Relu:
-    case Op::Add:
-    case Op::Concat:
-    case Op::AddChannel:
-    case Op::UpsampleNearest:
-    case Op::GlobalAvgPool:
-    case Op::TimeEmbedding:
-    case Op::Normalize:
-    case Op::SubsamplePad:
-    case Op::ScaleShift:
-    case Op::AvgPool:
-    case Op::MaxPool:
-    case Op::Scale: return 0;
-  }
-  return 0;
 }
 
 std::string inputs(const Model& m, const Step& s) {
@@ -83,16 +56,22 @@ std::string value_name(const Model& m, int id) {
 
 std::string mib(double bytes) { return format("%.2f MiB", bytes / (1 << 20)); }
 
+// The op, and for a convolution that is not computed as a plain sum the algorithm.
+std::string op_text(const Step& s) {
+  const bool fast = s.op == Op::Conv2d && s.conv2d.algorithm != ConvAlgorithm::Exact;
+  return std::string(op_name(s.op)) + (fast ? std::string(", ") + algorithm_name(s.conv2d.algorithm) : "");
+}
+
 std::string step_table(const Model& m) {
   std::string text =
       "steps of " + m.arch +
-      "\n  step  name                              op                 "
+      "\n  step  name                              op                    "
        "in -> out                              params        MACs  line\n";
   int64_t total = 0;
   for (size_t i = 0; i < m.steps.size(); ++i) {
     const Step& s = m.steps[i];
     total += macs(m, s);
-    text += format("  %4zu  %-32s  %-17s  %-32s  %10lld  %10lld  %s\n", i, s.name.c_str(), op_name(s.op),
+    text += format("  %4zu  %-32s  %-20s  %-32s  %10lld  %10lld  %s\n", i, s.name.c_str(), op_text(s).c_str(),
                    (inputs(m, s) + " -> " + shape(m.values[s.out])).c_str(), static_cast<long long>(step_params(m, s)),
                    static_cast<long long>(macs(m, s)), source_line(s.file, s.line).c_str());
   }
@@ -153,6 +132,9 @@ std::string memory_map(const Model& m, const Plan& plan, const std::string& mode
   std::string text =
       format("\nmemory, %s, batch %d, %s\n", mode.c_str(), plan.batch, sizeof(real) == 8 ? "f64" : "f32");
   text += "  weights             " + mib(stored * unit) + " (float32 files are read in place by the float program)\n";
+  const size_t filters = filter_values(m, plan.mode != Mode::Forward);
+  if (filters && plan.mode != Mode::Training)
+    text += "  transformed filters " + mib(filters * unit) + ", made once per run, or on every call where they would take more than a quarter of memory\n";
   text += "  arena               " + mib(plan.arena * unit) + ", all values, gradients and scratch of a pass\n";
   text += "  without sharing     " + mib((plan.value_sum + plan.grad_sum) * unit) + " (values " +
           mib(plan.value_sum * unit) + ", gradients " + mib(plan.grad_sum * unit) + ")\n";
@@ -188,6 +170,7 @@ std::string json_lines(const Model& m, const Plan& plan) {
                 .add("step", i)
                 .add("name", s.name)
                 .add("op", op_name(s.op))
+                .add("algorithm", s.op == Op::Conv2d ? algorithm_name(s.conv2d.algorithm) : "")
                 .add("in", inputs(m, s))
                 .add("out", shape(m.values[s.out]))
                 .add("params", step_params(m, s))
@@ -203,6 +186,7 @@ std::string json_lines(const Model& m, const Plan& plan) {
              .add("macs", total)
              .add("backward_lines", plan.backward.size())
              .add("arena_bytes", plan.arena * sizeof(real))
+             .add("filter_bytes", plan.mode == Mode::Training ? 0 : filter_values(m, plan.mode != Mode::Forward) * sizeof(real))
              .text() +
          "\n";
 }
@@ -210,7 +194,8 @@ std::string json_lines(const Model& m, const Plan& plan) {
 }  // namespace
 
 int run_explain(const ExplainOptions& o) {
-  const Model model = make_model(o.arch, false);
+  Model model = make_model(o.arch, false);
+  choose_algorithms(model, o.common.math);
   const Mode mode = o.mode == "forward" ? Mode::Forward : o.mode == "training" ? Mode::Training : Mode::InputGrad;
   const Plan plan = make_plan(model, o.batch, mode, false, o.memory == "min");
   if (o.common.json) {

@@ -86,6 +86,7 @@ LoadedNet load_network(const NetworkChoice& choice, const CommonOptions& common)
     net.params = std::make_shared<Params>(net.model);
     net.path = "formula";
     fill_by_formula(*net.params, net.model);
+    net.params->freeze();
     return net;
   }
   net.path = find_weights(choice.weights, choice.weights_flag);

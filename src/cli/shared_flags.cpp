@@ -14,7 +14,7 @@ namespace {
 
 [[noreturn]] void not_built(const std::string& value, const std::string& flag) {
   fail(kUsage, "not built: " + flag + " " + printable(value), flag,
-       "leave it out; exact float32 or float64 arithmetic is what this build has");
+       "leave it out; float32 or float64 arithmetic is what this build has");
 }
 
 // Purifications of the papers by name. What is empty or 0 is left as it is, or the sampler's default.
@@ -58,10 +58,13 @@ void add_common_flags(Command& c, CommonOptions& o) {
                fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose f32 or f64");
              o.f64 = text == "f64";
            });
-  c.option("--math", "exact", "how steps are computed (default exact)",
-           [](const std::string& text, const std::string& flag) {
-             if (text == "fast") not_built(text, flag);
-             if (text != "exact") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose exact");
+  c.option("--math", "exact|fast",
+           "how convolutions are computed: plain sums, or Winograd's where a cost model says so, with more rounding; `explain --math fast` "
+           "prints which; CPU only, both scalars (default exact)",
+           [&o](const std::string& text, const std::string& flag) {
+             if (text != "exact" && text != "fast")
+               fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose exact or fast");
+             o.math = text == "fast" ? MathMode::Fast : MathMode::Exact;
            });
   c.option("--precision", "fp32", "precision of matrix products (default fp32)",
            [](const std::string& text, const std::string& flag) {
@@ -177,6 +180,7 @@ void add_noise_file_flags(Command& c, NoiseFlags& o) {
 void apply(const CommonOptions& o) {
   if (o.threads) set_thread_count(o.threads);
   if (!o.device.empty()) set_current_device(parse_device(o.device));
+  set_current_math(o.math);
 }
 
 PurifyOptions purify_options(const PurifyFlags& f, int t) {

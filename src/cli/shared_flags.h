@@ -22,7 +22,7 @@ void add_memory_flag(Command& c, PurifyFlags& o);  // --memory
 void add_noise_flags(Command& c, NoiseFlags& o);
 void add_noise_file_flags(Command& c, NoiseFlags& o);  // --first-index, --noise, --export-noise
 
-// Applies what concerns the whole process (threads, device).
+// Applies what concerns the whole process (threads, device, arithmetic).
 void apply(const CommonOptions& o);
 
 // The commands, one function per file or family; main.cpp calls them all.

@@ -28,7 +28,7 @@ void print_version(bool json) {
                   .add("build", build)
                   .add("compiler", compiler)
                   .raw("real", json_array({json_quote("f32"), json_quote("f64")}))
-                  .raw("math", json_array({json_quote("exact")}))
+                  .raw("math", json_array({json_quote("exact"), json_quote("fast")}))
                   .raw("devices", json_array(quoted))
                   .add("images", image_decoder_names())
                   .text() +
@@ -36,7 +36,7 @@ void print_version(bool json) {
     return;
   }
   print_out("purescope " PURESCOPE_VERSION "\nbuild    " + std::string(build) + ", " + compiler +
-            "\nreal     f32, f64\nmath     exact\ndevices  " + list + "\nimages   " + image_decoder_names() + "\n");
+            "\nreal     f32, f64\nmath     exact, fast\ndevices  " + list + "\nimages   " + image_decoder_names() + "\n");
 }
 
 }  // namespace purescope

@@ -4,6 +4,8 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "core/math_mode.h"
+#include "net/algorithms.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -27,6 +29,8 @@ void Net::plan(int batch, Mode mode, bool keep_everything) {
   keep_everything = true;  // debug builds keep every value, so that any of them can be printed afterwards
 #endif
   plan_ = make_plan(model_, batch, mode, keep_everything, lean_);
+  choose_algorithms(model_, device() == Device::Cpu ? current_math() : MathMode::Exact);
+  take_filters();
   graphs_.clear();
   bool fresh = arena_.size() < plan_.arena;
 #ifdef PURESCOPE_DEBUG
@@ -39,6 +43,15 @@ void Net::plan(int batch, Mode mode, bool keep_everything) {
   if (mode == Mode::Training && !grads_) grads_ = std::make_unique<Params>(model_, device());
   base_ = arena_.data();
   batch_ = batch;
+}
+
+// The transformed filters of fast steps, where the parameters keep them.
+void Net::take_filters() {
+  for (Step& s : model_.steps) {
+    if (s.op != Op::Conv2d || s.conv2d.algorithm == ConvAlgorithm::Exact) continue;
+    s.conv2d.filters = params_->filters(s.param[0], s.conv2d, false);
+    if (plan_.mode != Mode::Forward) s.conv2d.flipped_filters = params_->filters(s.param[0], s.conv2d, true);
+  }
 }
 
 void Net::set_batch(int batch) {

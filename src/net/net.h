@@ -70,6 +70,7 @@ class Net {
   View param(const Step& s, int k) const { return s.param[k] < 0 ? View{} : params_->view(s.param[k]); }
   View param_grad(const Step& s, int k) const;
   void run(bool backward);
+  void take_filters();
   void forward_steps();
   void backward_lines();
   void forward_step(int index, bool again);

@@ -1,11 +1,14 @@
 #include "net/params.h"
 
+#include <unistd.h>
+
 #include <cmath>
 #include <sstream>
 
 #include "core/check.h"
 #include "core/hash.h"
 #include "io/safetensors.h"
+#include "ops/winograd.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -94,10 +97,25 @@ std::shared_ptr<Params> Params::load(const Model& model, const std::string& path
     }
   }
   if (in_place) params->file_ = file;
+  if (!own_memory) params->freeze();
   return params;
 }
 
 void Params::fill_zero() { device_fill_zero(device_, memory_.data(), memory_.size() * sizeof(real)); }
+
+const real* Params::filters(int index, const Conv2d& s, bool flipped) {
+  if (!frozen_) return nullptr;
+  const auto key = std::make_tuple(index, s.algorithm, flipped);
+  const auto known = filters_.find(key);
+  if (known != filters_.end()) return known->second.data();
+  const size_t bytes = winograd_filter_size(s, flipped) * sizeof(real);
+  const size_t machine = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  if (filter_bytes_ + bytes > machine / 4) return nullptr;
+  filter_bytes_ += bytes;
+  Buffer& made = filters_[key] = Buffer(bytes / sizeof(real), Device::Cpu);
+  winograd_filters(s, view(index), flipped, made.data());
+  return made.data();
+}
 
 std::string Params::sha256() const {
   Sha256 sha;

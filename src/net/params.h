@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/buffer.h"
@@ -26,6 +27,12 @@ class Params {
 
   View view(int index) const { return views_[index]; }
   Device device() const { return device_; }
+  // Says that the values will not change any more, so that filters() may keep what it makes of them. load() without own memory does.
+  void freeze() { frozen_ = true; }
+  // The transformed filters of parameter `index` for s.algorithm (ops/winograd.h; flipped: those of dx), made at the first call and
+  // kept. Null where the values may change, or where all kept filters together would take more than a quarter of the machine's memory.
+  const real* filters(int index, const Conv2d& s, bool flipped);
+  size_t filter_bytes() const { return filter_bytes_; }
   int count() const { return static_cast<int>(views_.size()); }
   void fill_zero();
   // sha256 over all values as little-endian float32, in the order of the model's keys: the same for every container and scalar.
@@ -43,6 +50,9 @@ class Params {
   std::shared_ptr<Safetensors> file_;
   std::map<std::string, std::string> metadata_;
   size_t mapped_ = 0;
+  bool frozen_ = false;
+  std::map<std::tuple<int, ConvAlgorithm, bool>, Buffer> filters_;
+  size_t filter_bytes_ = 0;
 };
 
 // Writes the parameters as float32 (or the program's scalar) with the model's keys and this metadata.

@@ -14,6 +14,7 @@
 #include "ops/normalise.h"
 #include "ops/ops.h"
 #include "ops/tile_kernel.h"
+#include "ops/winograd.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -221,6 +222,7 @@ namespace cpu {
 
 void conv2d_forward(const Conv2d& s, View x, View weight, View bias, View y) {
   PURESCOPE_REQUIRE(x.c == s.in && y.c == s.out && y.h == conv2d_size(s, x.h) && y.w == conv2d_size(s, x.w) && x.n == y.n);
+  if (s.algorithm != ConvAlgorithm::Exact) return winograd_forward(s, x, weight, bias, y);
   const int taps = s.kernel * s.kernel;
   const Correlation forward{weight.data, static_cast<ptrdiff_t>(s.in) * taps, taps, s.in, x.h, x.w,
                             s.kernel, s.stride, s.pad_before, false, s.out, y.h, y.w};
@@ -228,8 +230,9 @@ void conv2d_forward(const Conv2d& s, View x, View weight, View bias, View y) {
 }
 
 void conv2d_backward(const Conv2d& s, View x, View weight, View dy, View dx, View dweight, View dbias) {
-  if (!dx.empty()) backward_data(s, weight, dy, dx);
-  if (!dweight.empty()) backward_weight(s, x, dy, dweight);
+  const bool exact = s.algorithm == ConvAlgorithm::Exact;
+  if (!dx.empty()) (exact ? backward_data : winograd_backward_data)(s, weight, dy, dx);
+  if (!dweight.empty()) (exact ? backward_weight : winograd_backward_weight)(s, x, dy, dweight);
   if (!dbias.empty())
     parallel_for(s.out, [&](int o) {
       for (int n = 0; n < dy.n; ++n) dbias.data[o] += static_cast<real>(moments(dy.plane(n, o), static_cast<size_t>(dy.h) * dy.w, 0).a);

@@ -7,7 +7,14 @@ inline namespace PURESCOPE_REAL_NS {
 
 // kernel x kernel cross-correlation with zero padding: pad_before rows above and columns left, pad_after below and right.
 // Output height (h + pad_before + pad_after - kernel) / stride + 1, rounded down.
-struct Conv2d { int in = 0, out = 0, kernel = 3, stride = 1, pad_before = 1, pad_after = 1; };
+// algorithm: how the CPU computes it (ops/winograd.h). filters, flipped_filters: the transformed weights of forward and of dx where the
+// caller keeps them; null: made on every call.
+enum class ConvAlgorithm : unsigned char { Exact, Winograd2, Winograd4 };
+struct Conv2d {
+  int in = 0, out = 0, kernel = 3, stride = 1, pad_before = 1, pad_after = 1;
+  ConvAlgorithm algorithm = ConvAlgorithm::Exact;
+  const real *filters = nullptr, *flipped_filters = nullptr;
+};
 inline int conv2d_size(const Conv2d& s, int size) { return (size + s.pad_before + s.pad_after - s.kernel) / s.stride + 1; }
 
 struct Linear { int in = 0, out = 0; };

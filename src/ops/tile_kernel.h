@@ -19,6 +19,7 @@ struct TileProduct {
   const real* b = nullptr;  // [channels * taps][panel of the kernel], 64-byte aligned
   real* c = nullptr;        // [rows][c_stride]
   ptrdiff_t c_stride = 0;
+  bool overwrite = false;   // c = instead of c +=
 };
 
 // One compilation of the tile: at most `rows` rows and `panel` columns.

@@ -1,5 +1,5 @@
 // Seconds per forward, forward + input gradient and (on request) training pass of a network with formula weights. One JSON line per
-// row on stdout. Usage: net_bench ARCH BATCH THREADS [forward|gradient|training] [REPEATS]
+// row on stdout. Usage: net_bench ARCH BATCH THREADS forward|gradient|training [REPEATS [exact|fast [profile]]]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/math_mode.h"
 #include "core/parallel.h"
 #include "models/zoo.h"
 #include "net/net.h"
@@ -18,24 +19,27 @@ using namespace purescope;
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    fprintf(stderr, "usage: net_bench ARCH BATCH THREADS forward|gradient|training [REPEATS]\n");
+    fprintf(stderr, "usage: net_bench ARCH BATCH THREADS forward|gradient|training [REPEATS [exact|fast [profile]]]\n");
     return kUsage;
   }
   try {
     const std::string arch = argv[1], what = argv[4];
     const int batch = std::atoi(argv[2]), threads = std::atoi(argv[3]), repeats = argc > 5 ? std::atoi(argv[5]) : 5;
     set_thread_count(threads);
+    const std::string math = argc > 6 ? argv[6] : "exact";
+    set_current_math(math == "fast" ? MathMode::Fast : MathMode::Exact);
     Model model = make_model(arch, what == "training");
     auto params = std::make_shared<Params>(model);
     fill_by_formula(*params, model);
+    if (what != "training") params->freeze();
     Net net(model, params);
     net.plan(batch, what == "forward" ? Mode::Forward : what == "gradient" ? Mode::InputGrad : Mode::Training);
-    // CPU seconds by op and direction (argument "profile" after REPEATS), so that a busy machine does not blur them.
+    // CPU seconds by op and direction (argument "profile"), so that a busy machine does not blur them.
     std::map<std::string, double> profile;
     double mark = 0;
     auto cpu_now = [] { timespec t; clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); return t.tv_sec + 1e-9 * t.tv_nsec; };
     auto lap = [&](const std::string& key) { const double now = cpu_now(); profile[key] += now - mark; mark = cpu_now(); };
-    if (argc > 6) {
+    if (argc > 7) {
       net.on_step = [&](int i) {
         const Step& s = model.steps[i];
         lap(std::string("forward ") + op_name(s.op) + (s.op == Op::Conv2d && s.conv2d.kernel == 1 ? " 1x1" : ""));
@@ -60,8 +64,8 @@ int main(int argc, char** argv) {
     }
     for (const auto& [key, value] : profile) fprintf(stderr, "%-32s %8.2f ms\n", key.c_str(), 1e3 * value / (repeats + 2));
     std::sort(seconds.begin(), seconds.end());
-    printf("{\"engine\":\"purescope\",\"arch\":\"%s\",\"what\":\"%s\",\"batch\":%d,\"threads\":%d,\"median_s\":%.6f,\"min_s\":%.6f}\n",
-           arch.c_str(), what.c_str(), batch, threads, seconds[seconds.size() / 2], seconds[0]);
+    printf("{\"engine\":\"purescope\",\"math\":\"%s\",\"arch\":\"%s\",\"what\":\"%s\",\"batch\":%d,\"threads\":%d,\"median_s\":%.6f,\"min_s\":%.6f}\n",
+           math.c_str(), arch.c_str(), what.c_str(), batch, threads, seconds[seconds.size() / 2], seconds[0]);
   } catch (const Error& e) {
     fprintf(stderr, "%s\n", e.message().c_str());
     return e.code;

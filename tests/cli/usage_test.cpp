@@ -54,14 +54,15 @@ TEST(CliUsage, MissingAndRepeatedOptions) {
 
 TEST(CliUsage, ScalarsAndDevices) {
   expect_failure(forward_with({"--real", "f16"}), 2, "unknown value 'f16'");
-  expect_failure(forward_with({"--math", "fast"}), 2, "not built");
+  expect_failure(forward_with({"--math", "quick"}), 2, "unknown value 'quick'");
+  expect_failure(forward_with({"--math", "fast", "--device", "emulated"}), 69, "CPU only");
   expect_failure(forward_with({"--precision", "tf32"}), 2, "not built");
   expect_failure(forward_with({"--device", "cuda"}), 69, "built without CUDA");
   expect_failure(forward_with({"--device", "cuda:1"}), 69, "built without CUDA");
   expect_failure(forward_with({"--device", "tpu"}), 2, "unknown device 'tpu'");
   expect_failure(forward_with({}), 2, "unknown device 'tpu'", "", {"PURESCOPE_DEVICE=tpu"});
   expect_failure({"compare", "f32", "cuda", "--arch", kWrn}, 69, "built without CUDA");
-  expect_failure({"compare", "f32", "fast", "--arch", kWrn}, 2, "not built");
+  expect_failure({"compare", "fast", "f32", "--arch", kWrn, "--device", "emulated"}, 69, "CPU only");
 }
 
 // Cases 79 to 83 of the list of bad inputs, on the command line and in a configuration file.
