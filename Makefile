@@ -73,7 +73,7 @@ mutants: setup
 	@JOBS=$(jobs) tests/mutants/run.sh "$(only)"
 
 bench: configure
-	@cmake --build $(build) -j $(jobs) --target net_bench
+	@cmake --build $(build) -j $(jobs) --target net_bench work_bench
 	@tests/bench/compare.sh $(build)/tests/net_bench $(rows)
 
 sources = $(shell git ls-files 'src/*.cpp' 'src/*.h' 'cuda/*.cpp' 'cuda/*.h' 'tests/*.cpp' 'tests/*.h')

@@ -1,4 +1,5 @@
 // Sums, copies, concatenation, broadcasts and fixed affine maps.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -27,16 +28,38 @@ void multiply_add(const real* x, real factor, real offset, size_t count, real* y
   for (size_t i = 0; i < count; ++i) y[i] = x[i] * factor + offset;
 }
 
+constexpr size_t kBlock = 1 << 15;  // values per task; every value is computed alone, so the edges change nothing
+constexpr int kPlanes = 32;         // channels per task
+
+// run(first, count) over blocks of `size` values.
+template <class Run>
+void for_blocks(size_t size, const Run& run) {
+  parallel_for(static_cast<int>((size + kBlock - 1) / kBlock), [&](int task) {
+    const size_t first = task * kBlock;
+    run(first, std::min(kBlock, size - first));
+  });
+}
+
+// run(n, c) for every channel of every image.
+template <class Run>
+void for_planes(int images, int channels, const Run& run) {
+  const int blocks = (channels + kPlanes - 1) / kPlanes;
+  parallel_for(images * blocks, [&](int task) {
+    const int first = task % blocks * kPlanes;
+    for (int c = first; c < std::min(first + kPlanes, channels); ++c) run(task / blocks, c);
+  });
+}
+
 }  // namespace
 
 namespace cpu {
 
 void add_forward(View a, View b, View y) {
-  parallel_for(a.n, [&](int n) { sum(a.image(n), b.image(n), a.image_size(), y.image(n)); });
+  for_blocks(y.size(), [&](size_t first, size_t count) { sum(a.data + first, b.data + first, count, y.data + first); });
 }
 
 void copy_forward(View x, View y) {
-  parallel_for(x.n, [&](int n) { std::memcpy(y.image(n), x.image(n), x.image_size() * sizeof(real)); });
+  for_blocks(x.size(), [&](size_t first, size_t count) { std::memcpy(y.data + first, x.data + first, count * sizeof(real)); });
 }
 
 void concat_forward(View a, View b, View y) {
@@ -59,18 +82,14 @@ void concat_backward(View dy, View da, View db) {
 void add_channel_forward(View x, View v, View y) {
   PURESCOPE_REQUIRE(v.image_size() == static_cast<size_t>(x.c));
   const size_t pixels = static_cast<size_t>(x.h) * x.w;
-  parallel_for(x.n, [&](int n) {
-    for (int c = 0; c < x.c; ++c) shift(x.plane(n, c), v.image(n)[c], pixels, y.plane(n, c));
-  });
+  for_planes(x.n, x.c, [&](int n, int c) { shift(x.plane(n, c), v.image(n)[c], pixels, y.plane(n, c)); });
 }
 
 void add_channel_backward(View dy, View dx, View dv) {
   if (!dx.empty()) cpu::copy_forward(dy, dx);
   if (dv.empty()) return;
   const size_t pixels = static_cast<size_t>(dy.h) * dy.w;
-  parallel_for(dy.n, [&](int n) {
-    for (int c = 0; c < dy.c; ++c) dv.image(n)[c] = static_cast<real>(moments(dy.plane(n, c), pixels, 0).a);
-  });
+  for_planes(dy.n, dy.c, [&](int n, int c) { dv.image(n)[c] = static_cast<real>(moments(dy.plane(n, c), pixels, 0).a); });
 }
 
 void scale_shift_forward(View x, View e, View y) {

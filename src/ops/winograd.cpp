@@ -16,7 +16,7 @@ inline namespace PURESCOPE_REAL_NS {
 namespace {
 
 constexpr int kSumBlock = 256;               // terms of a sum before it is added to the result, as in the exact kernels
-constexpr size_t kChunkValues = 1 << 20;     // transformed values of a chunk, about
+constexpr size_t kChunkValues = 1 << 19;     // transformed values of a chunk, about: two megabytes of float
 
 int blocks(int size, int block) { return (size + block - 1) / block; }
 int even_block(int size, int most) { return blocks(size, blocks(size, most)); }
@@ -31,8 +31,8 @@ struct Geometry {
       : m(tile_size(algorithm)), p(m + 2), places(p * p), in(in), out(out), pad(pad), h(h), w(w), out_h(out_h), out_w(out_w),
         tiles_y(blocks(out_h, m)), tiles_x(blocks(out_w, m)) {
     const size_t per_tile = static_cast<size_t>(places) * (padded(in) + padded(out));
-    const int most = static_cast<int>(std::max<size_t>(kChunkValues / per_tile, 48));
-    rows = std::clamp(most / tiles_x, 1, tiles_y);
+    const int most = static_cast<int>(std::max<size_t>(kChunkValues / per_tile, 24));
+    rows = even_block(tiles_y, std::clamp(most / tiles_x, 1, tiles_y));
     chunk_images = rows == tiles_y ? std::clamp(most / (tiles_x * tiles_y), 1, images) : 1;
     tiles = chunk_images * rows * tiles_x;
     // The places of a tile lie an odd number of cache lines apart, or all of them would fall into one set of the cache.

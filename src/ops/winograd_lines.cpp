@@ -117,6 +117,30 @@ struct Line<4> {
   }
 };
 
+typedef real Four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+
+// to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4.
+inline __attribute__((always_inline)) void transpose_four(const real* from, ptrdiff_t from_stride, real* to, ptrdiff_t to_stride) {
+  const Four a = *reinterpret_cast<const Four*>(from), b = *reinterpret_cast<const Four*>(from + from_stride);
+  const Four c = *reinterpret_cast<const Four*>(from + 2 * from_stride), d = *reinterpret_cast<const Four*>(from + 3 * from_stride);
+  const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  *reinterpret_cast<Four*>(to) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+  *reinterpret_cast<Four*>(to + to_stride) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+  *reinterpret_cast<Four*>(to + 2 * to_stride) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+  *reinterpret_cast<Four*>(to + 3 * to_stride) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+// out[x, lane] = from[lane * plane + x] for x in [begin, end), zero for lanes >= channels.
+inline __attribute__((always_inline)) void lanes_of_row(const real* from, ptrdiff_t plane, int channels, int begin, int end, real* out) {
+  int x = begin;
+  if (channels >= kLanes)
+    for (; x + 4 <= end; x += 4)
+      for (int l = 0; l < kLanes; l += 4) transpose_four(from + l * plane + x, plane, out + x * kLanes + l, kLanes);
+  for (; x < end; ++x)
+    for (int l = 0; l < kLanes; ++l) out[x * kLanes + l] = l < channels ? from[l * plane + x] : real(0);
+}
+
 }  // namespace
 
 PURESCOPE_CLONES
@@ -131,24 +155,30 @@ void load_rows(const real* planes, int channels, int h, int w, int top, int left
     }
     std::fill_n(out, begin * kLanes, real(0));
     std::fill_n(out + end * kLanes, (columns - end) * kLanes, real(0));
-    const real* from = planes + static_cast<ptrdiff_t>(y) * w + left;
-    for (int block = begin; block < end; block += kLanes)
-      for (int l = 0; l < kLanes; ++l)
-        for (int x = block; x < std::min(block + kLanes, end); ++x) out[x * kLanes + l] = l < channels ? from[l * plane + x] : real(0);
+    lanes_of_row(planes + static_cast<ptrdiff_t>(y) * w + left, plane, channels, begin, end, out);
   }
 }
 
 PURESCOPE_CLONES
 void store_rows(const real* rows, int columns, int top, int count, const real* bias, int channels, int h, int w, real* planes) {
   const ptrdiff_t plane = static_cast<ptrdiff_t>(h) * w;
+  real offset[kLanes] = {}, turned[4 * kLanes];
+  if (bias) std::copy_n(bias, channels, offset);
   for (int r = 0; r < std::min(count, h - top); ++r) {
     const real* from = rows + static_cast<ptrdiff_t>(r) * columns * kLanes;
     real* to = planes + static_cast<ptrdiff_t>(top + r) * w;
-    for (int block = 0; block < w; block += kLanes)
-      for (int l = 0; l < channels; ++l) {
-        const real offset = bias ? bias[l] : real(0);
-        for (int x = block; x < std::min(block + kLanes, w); ++x) to[l * plane + x] = from[x * kLanes + l] + offset;
-      }
+    int x = 0;
+    for (; x + 4 <= w; x += 4) {
+      for (int k = 0; k < 4; ++k)
+        for (int l = 0; l < kLanes; ++l) turned[k * kLanes + l] = from[(x + k) * kLanes + l] + offset[l];
+      if (channels == kLanes)
+        for (int l = 0; l < kLanes; l += 4) transpose_four(turned + l, kLanes, to + l * plane + x, plane);
+      else
+        for (int l = 0; l < channels; ++l)
+          for (int k = 0; k < 4; ++k) to[l * plane + x + k] = turned[k * kLanes + l];
+    }
+    for (; x < w; ++x)
+      for (int l = 0; l < channels; ++l) to[l * plane + x] = from[x * kLanes + l] + offset[l];
   }
 }
 

@@ -1,8 +1,9 @@
 """Times PyTorch on the networks that purescope runs; one JSON line per row, to be set beside purescope's own numbers.
 
 usage: /usr/bin/python3 tests/bench/pytorch_bench.py [--quick] [--threads 1,2] [--batch 1,8]
-           [--network ddpm-cifar10|wrn-28-10] [--what forward|gradient|training]     (default: all of them)
-Rows: forward (no graph), forward+input_gradient (parameters frozen, CPU, float32), and a training step.
+           [--network ddpm-cifar10|wrn-28-10] [--what forward|gradient|training|chain]     (default: all of them)
+Rows: forward (no graph), forward+input_gradient (parameters frozen, CPU, float32), a training step of the bundled CIFAR-10 purifier's
+architecture, and the gradient of wrn-28-10 behind 20 reverse steps of ddpm-cifar10 with one graph that stores everything.
 Each figure is the median of 5 runs after 2 warm-ups; --quick takes 1 run after 1 warm-up. Hash weights, hash inputs.
 "load" is the one-minute load average before the row: on a busy machine the figures are upper bounds.
 Every thread count runs in a process of its own, since a threaded OpenBLAS reads its count only at the start.
@@ -72,7 +73,7 @@ def inference_rows(options, name, network, t_of, scale, shift):
 
 def training_rows(options, batch=32):
     """eps-prediction loss of a small U-Net: noise, forward, backward, Adam. No dropout."""
-    settings = dict(ch=48, mult=(1, 2, 2), blocks=1, attn=(8,), groups=16, size=32)
+    settings = dict(ch=32, mult=(1, 2, 2), blocks=1, attn=(8,), groups=32, size=32)
     schedule = diffusion.linear_schedule()
     x = torch.from_numpy(hash_values.uniform("input", (batch, 3, 32, 32)))
     noise = torch.from_numpy(hash_values.normal("noise", (batch, 3, 32, 32)))
@@ -87,12 +88,34 @@ def training_rows(options, batch=32):
             optimizer.zero_grad(set_to_none=True)
             F.mse_loss(network(u, k), noise).backward()
             optimizer.step()
-        report(options, "ddpm ch=48,mult=1-2-2,blocks=1,attn=8,groups=16,size=32", "training_step", batch, layout, step)
+        report(options, "ddpm ch=32,mult=1-2-2,blocks=1,attn=8,size=32", "training_step", batch, layout, step)
+
+
+def chain_rows(options, steps=20):
+    """Purify with `steps` reverse steps, classify, and take the gradient in the image: one graph through all network calls."""
+    unet, classifier = hash_values.fill_network(networks.DdpmUnet()), hash_values.fill_network(networks.WideResnet())
+    for p in list(unet.parameters()) + list(classifier.parameters()):
+        p.requires_grad_(False)
+    schedule = diffusion.linear_schedule()
+    x = torch.from_numpy(hash_values.uniform("input", (1, 3, 32, 32), 0.5, 0.5))
+    noise = torch.from_numpy(hash_values.normal("noise", (steps + 1, 1, 3, 32, 32)))
+    for layout, memory_format in FORMATS.items():
+        unet, classifier = unet.to(memory_format=memory_format), classifier.to(memory_format=memory_format)
+
+        def gradient():
+            v = x.to(memory_format=memory_format).detach().requires_grad_(True)
+            a = float(schedule.abar[steps - 1])
+            u = a ** 0.5 * (2 * v - 1) + (1 - a) ** 0.5 * noise[steps]
+            for k in reversed(range(steps)):
+                index = torch.full((1,), k)
+                u = diffusion.ddpm_step(schedule, index.numpy(), u, unet(u, index), noise[k])
+            torch.autograd.grad(classifier(u / 2 + 0.5).sum(), v)
+        report(options, "wrn-28-10 behind 20 steps of ddpm-cifar10", "chain", 1, layout, gradient)
 
 
 def all_rows(options):
     torch.set_num_threads(options.child)
-    inference = options.what != "training"
+    inference = options.what not in ("training", "chain")
     if inference and options.network in (None, "ddpm-cifar10"):
         inference_rows(options, "ddpm-cifar10", hash_values.fill_network(networks.DdpmUnet()),
                        lambda n: (torch.full((n,), 50),), 3 ** 0.5, 0.0)
@@ -100,6 +123,8 @@ def all_rows(options):
         inference_rows(options, "wrn-28-10", hash_values.fill_network(networks.WideResnet()), lambda n: (), 0.5, 0.5)
     if options.what in (None, "training") and options.network is None:
         training_rows(options)
+    if options.what == "chain":
+        chain_rows(options)
 
 
 def machine():
@@ -116,7 +141,7 @@ def main():
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--batch", type=numbers, default=[1, 8])
     parser.add_argument("--network", choices=["ddpm-cifar10", "wrn-28-10"])
-    parser.add_argument("--what", choices=["forward", "gradient", "training"])
+    parser.add_argument("--what", choices=["forward", "gradient", "training", "chain"])
     parser.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
