@@ -50,13 +50,12 @@ T distance(int label, T u, T v, T r) {
     case 0:
       return sqrt(u * u + v * v + 1e-6) - r;
     case 1: {
-      const T half = 0.8862269254527580 * r;  // (2 half)^2 = pi r^2
-      return soft_max(soft_abs(u), soft_abs(v)) - half;
+      const T ring = sqrt(u * u + v * v + 1e-6) - r;  // outer radius 5/4 r, inner 3/4 r: area pi r^2
+      return soft_abs(ring) - 0.25 * r;
     }
     case 2: {
-      const T inner = 0.7775601507781073 * r;  // 3 sqrt(3) inner^2 = pi r^2
-      const double slope = 0.8660254037844386;      // sqrt(3) / 2
-      return soft_max(soft_max(v, slope * u - 0.5 * v), -slope * u - 0.5 * v) - inner;
+      const T length = 1.35 * r, width = 0.5817764173314432 * r;  // 4 length width = pi r^2
+      return soft_max(soft_abs(u) - length, soft_abs(v) - width);
     }
     default: {
       const T half = 1.25 * r, arm = 0.3684662022346780 * r;  // 8 half arm - 4 arm^2 = pi r^2

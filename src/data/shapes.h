@@ -1,4 +1,4 @@
-// The built-in data set: smooth pictures of a disc, a square, a triangle or a cross, 16 x 16 RGB, made from a formula.
+// The built-in data set: smooth pictures of a disc, a ring, a bar or a cross, 16 x 16 RGB, made from a formula.
 //
 // Each image is a smooth function of eleven latent numbers, so the images of a class lie on a known manifold:
 //   pixel(x, y, c) = background_c + (foreground_c - background_c) * coverage(-d(x, y) / kShapeSoftness),
@@ -25,7 +25,7 @@ constexpr double kShapeColourMin = 0.15, kShapeColourMax = 0.85;
 constexpr double kShapeContrastMin = 0.35, kShapeContrastMax = 0.6;
 
 // Names of the labels 0 to 3.
-constexpr const char* kShapeNames[kShapeClasses] = {"disc", "square", "triangle", "cross"};
+constexpr const char* kShapeNames[kShapeClasses] = {"disc", "ring", "bar", "cross"};
 
 struct ShapeLatent {
   int label = 0;

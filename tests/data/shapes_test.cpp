@@ -67,8 +67,8 @@ double roughness(const Render& draw) {
 
 // The pictures and labels are pinned to the bit: they must be the same on every machine and compiler.
 TEST(Shapes, AreTheSameEverywhere) {
-  EXPECT_EQ(load_dataset("shapes:1", 0, 64).sha256, "18c201de473be47aed467fde465837be9bc59ed6fa6617b12cb1206d1a0757bc");
-  EXPECT_NE(load_dataset("shapes:0", 0, 64).sha256, "18c201de473be47aed467fde465837be9bc59ed6fa6617b12cb1206d1a0757bc");
+  EXPECT_EQ(load_dataset("shapes:1", 0, 64).sha256, "6b7bb1672265b5e9c6bd76c0c481191b6aeb90c284582340e1047b6ee1a7e27b");
+  EXPECT_NE(load_dataset("shapes:0", 0, 64).sha256, "6b7bb1672265b5e9c6bd76c0c481191b6aeb90c284582340e1047b6ee1a7e27b");
 }
 
 TEST(Shapes, DependOnSeedAndIndexOnly) {
@@ -93,7 +93,7 @@ TEST(Shapes, DefaultSpec) {
   EXPECT_EQ(data.count(), 100);
   EXPECT_EQ(data.sha256, load_dataset("shapes:1", 0, 100).sha256);
   EXPECT_EQ(data.classes, 4);
-  EXPECT_EQ(data.class_names[2], "triangle");
+  EXPECT_EQ(data.class_names[2], "bar");
   EXPECT_EQ(data.channels * data.height * data.width, kShapeValues);
 }
 
@@ -152,16 +152,15 @@ TEST(Shapes, AreSmoothInEveryLatent) {
 
 // Turning by a symmetry gives the same picture (this also checks the sine against exact angles); other turns do not.
 TEST(Shapes, TurnBySymmetries) {
-  const double symmetry[4] = {1.0, M_PI / 2, 2 * M_PI / 3, M_PI / 2};
+  const double symmetry[4] = {1.0, 1.0, M_PI, M_PI / 2};
   for (int label = 0; label < 4; label++) {
     ShapeLatent z = shape_latent(2, label);
     z.rotation = 0.3;
     const Picture before = render(z);
     z.rotation = 0.3 + symmetry[label];
-    // The rounded maximum of three sides takes two first, which favours one corner a little.
-    EXPECT_LT(worst_difference(before, render(z)), label == 2 ? 5e-3 : 1e-12) << label;
+    EXPECT_LT(worst_difference(before, render(z)), 1e-12) << label;
     z.rotation = 0.3 + symmetry[label] / 2;
-    if (label == 0) continue;
+    if (label < 2) continue;   // disc and ring look the same however they are turned
     EXPECT_GT(worst_difference(before, render(z)), 0.05) << label;
   }
 }
