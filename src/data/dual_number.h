@@ -1,4 +1,5 @@
-// A number with its derivatives: forward-mode differentiation. Clifford, Proc. London Math. Soc. 4 (1873): e^2 = 0, so f(a + e b) = f(a) + e b f'(a).
+// A number with its derivatives: forward-mode differentiation. Clifford, Proc. London Math. Soc. 4 (1873): e^2 = 0, so
+// f(a + e b) = f(a) + e b f'(a).
 #pragma once
 #include <cmath>
 
@@ -15,7 +16,9 @@ struct DualNumber {
   DualNumber operator-() const { return of(-value, -1, *this, 0, *this); }
   friend DualNumber operator+(const DualNumber& a, const DualNumber& b) { return of(a.value + b.value, 1, a, 1, b); }
   friend DualNumber operator-(const DualNumber& a, const DualNumber& b) { return of(a.value - b.value, 1, a, -1, b); }
-  friend DualNumber operator*(const DualNumber& a, const DualNumber& b) { return of(a.value * b.value, b.value, a, a.value, b); }
+  friend DualNumber operator*(const DualNumber& a, const DualNumber& b) {
+    return of(a.value * b.value, b.value, a, a.value, b);
+  }
   // d(a/b) = da / b - a/b db / b
   friend DualNumber operator/(const DualNumber& a, const DualNumber& b) {
     const double q = a.value / b.value;

@@ -9,8 +9,10 @@ namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
 
-// u <- sqrt(1 - beta_k) u + sqrt(beta_k) e_k for k = 0 ... t* - 1, as Purifier does it, with a visit after each but the last.
-void walk_single_steps(Purifier& purifier, View u, NoiseSource& noise, int stage, const std::function<void(int, View)>& visit) {
+// u <- sqrt(1 - beta_k) u + sqrt(beta_k) e_k for k = 0 ... t* - 1, as Purifier does it, with a visit after each but the
+// last.
+void walk_single_steps(Purifier& purifier, View u, NoiseSource& noise, int stage,
+                       const std::function<void(int, View)>& visit) {
   const Schedule schedule = linear_schedule();
   const int last = reverse_indices(purifier.options()).back();
   Buffer x(u.n, u.c, u.h, u.w, u.device), e(u.n, u.c, u.h, u.w, u.device);
@@ -61,7 +63,8 @@ void walk_chain(Purifier& purifier, View x, NoiseSource& noise, const std::funct
     stage += reverse_indices(o).back();
   }
   if (o.forward != ForwardKind::None || o.scale == InputScale::SqrtAbar) visit(stage++, purifier.trail().x(0));
-  for (int order = 0; order < static_cast<int>(purifier.steps().size()); ++order) visit(stage++, purifier.trail().x(order + 1));
+  for (int order = 0; order < static_cast<int>(purifier.steps().size()); ++order)
+    visit(stage++, purifier.trail().x(order + 1));
   if (o.image_size) visit(stage, result);
 }
 
@@ -71,7 +74,8 @@ ChainStates chain_states(Purifier& purifier, View x, NoiseSource& noise) {
   return states;
 }
 
-void walk_differences(Purifier& purifier, View x, NoiseSource& noise, const ChainStates& base, const DifferenceVisit& visit) {
+void walk_differences(Purifier& purifier, View x, NoiseSource& noise, const ChainStates& base,
+                      const DifferenceVisit& visit) {
   walk_chain(purifier, x, noise, [&](int stage, View u) {
     const std::vector<real> now = to_host(u);
     PURESCOPE_REQUIRE(now.size() == base[stage].size());
@@ -85,14 +89,16 @@ void walk_differences(Purifier& purifier, View x, NoiseSource& noise, const Chai
   });
 }
 
-std::vector<std::vector<double>> tracked_norms(Purifier& purifier, View x, NoiseSource& noise, const ChainStates& base) {
+std::vector<std::vector<double>> tracked_norms(Purifier& purifier, View x, NoiseSource& noise,
+                                               const ChainStates& base) {
   std::vector<std::vector<double>> norms(base.size(), std::vector<double>(x.n));
   walk_differences(purifier, x, noise, base,
                    [&](int stage, int image, const std::vector<double>& d) { norms[stage][image] = norm2(d); });
   return norms;
 }
 
-Buffer perturbed(View x, double eps, const NoiseStream& stream, int64_t seed, const std::vector<int64_t>& images, int draw) {
+Buffer perturbed(View x, double eps, const NoiseStream& stream, int64_t seed, const std::vector<int64_t>& images,
+                 int draw) {
   std::vector<real> values = to_host(x);
   std::vector<float> uniform(x.image_size());
   for (int n = 0; n < x.n; ++n) {

@@ -37,7 +37,8 @@ RandomnessNumbers randomness_numbers(const std::vector<float>& x0, const std::ve
                                      const std::vector<std::vector<std::vector<float>>>& outputs) {
   const size_t p_count = inputs.size(), s_count = outputs.empty() ? 0 : outputs[0].size(), size = x0.size();
   PURESCOPE_REQUIRE(p_count >= 2 && s_count >= 2 && outputs.size() == p_count && size > 0);
-  const double p_share = 1.0 / static_cast<double>(p_count), s_share = 1.0 / static_cast<double>(s_count), both = p_share * s_share;
+  const double p_share = 1.0 / static_cast<double>(p_count), s_share = 1.0 / static_cast<double>(s_count),
+               both = p_share * s_share;
   RandomnessNumbers r;
   Values start(size, 0), all(size, 0);
   std::vector<Values> of_noise(s_count), of_input(p_count);
@@ -57,7 +58,8 @@ RandomnessNumbers randomness_numbers(const std::vector<float>& x0, const std::ve
     r.radius_start += p_share * std::sqrt(square_distance(inputs[p], start));
     for (size_t s = 0; s < s_count; ++s) {
       const std::vector<float>& f = outputs[p][s];
-      const double in_noise = square_distance(f, of_noise[s]), in_input = square_distance(f, of_input[p]), in_all = square_distance(f, all);
+      const double in_noise = square_distance(f, of_noise[s]), in_input = square_distance(f, of_input[p]),
+                   in_all = square_distance(f, all);
       r.input += both * in_noise / static_cast<double>(size);
       r.total += both * in_all / static_cast<double>(size);
       r.radius_fixed_noise += both * std::sqrt(in_noise);
@@ -84,7 +86,8 @@ RandomnessNumbers randomness_numbers(const std::vector<float>& x0, const std::ve
   for (const Values& v : units_of_noise) input_squares += square(v);
   r.cosine_noise = mean_of_pairs(noise_squares / np, ns);
   r.cosine_input = mean_of_pairs(input_squares / ns, np);
-  // Ordered pairs that share neither index: all minus those of one input minus those of one noise plus the vectors themselves.
+  // Ordered pairs that share neither index: all minus those of one input minus those of one noise plus the vectors
+  // themselves.
   r.cosine_both = (square(units) - noise_squares - input_squares + np * ns) / (np * ns * (np - 1) * (ns - 1));
   return r;
 }

@@ -72,7 +72,8 @@ double closed_form_chain(const FieldSetting& f) {
   return std::sqrt((a + b) / f.size());
 }
 
-FieldWalk walk_field(const FieldSetting& f, FieldStart start, double length, const NoiseStream& stream, int64_t seed, int64_t index) {
+FieldWalk walk_field(const FieldSetting& f, FieldStart start, double length, const NoiseStream& stream, int64_t seed,
+                     int64_t index) {
   GaussianFieldDefence one(field_of(f, 1));
   const std::vector<double> variance = two_variances(f.size(), f.inside, f.large, f.small);
   std::vector<double> x = normals(f, stream, seed, index, 0), eta = normals(f, stream, seed, index, 1);
@@ -108,7 +109,8 @@ FieldWalk walk_field(const FieldSetting& f, FieldStart start, double length, con
   return walk;
 }
 
-std::vector<double> plain_growth(const FieldSetting& f, int steps, const NoiseStream& stream, int64_t seed, int64_t index) {
+std::vector<double> plain_growth(const FieldSetting& f, int steps, const NoiseStream& stream, int64_t seed,
+                                 int64_t index) {
   std::vector<double> d = normals(f, stream, seed, index, 1), lengths;
   const double first = norm2(d);
   for (int k = 0; k < steps; ++k) {
@@ -121,9 +123,7 @@ std::vector<double> plain_growth(const FieldSetting& f, int steps, const NoiseSt
 std::string field_refusal(const FieldSetting& f) {
   try {
     GaussianFieldDefence defence(field_of(f, f.steps));
-  } catch (const Error& error) {
-    return error.what();
-  }
+  } catch (const Error& error) { return error.what(); }
   return "";
 }
 

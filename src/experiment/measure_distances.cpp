@@ -2,11 +2,11 @@
 #include <cstdlib>
 
 #include "analysis/ssim.h"
+#include "audit/subject.h"
 #include "core/check.h"
 #include "experiment/chain_walk.h"
 #include "experiment/directions.h"
 #include "experiment/measure_inside.h"
-#include "audit/subject.h"
 #include "io/signals.h"
 #include "ops/ops.h"
 
@@ -20,7 +20,9 @@ std::string start_of(const ExperimentUnit& u) {
   return u.id.kind.substr(from, u.id.kind.find(':', from) - from);
 }
 
-struct Way { std::vector<double> place, l2, linf, ssim; };
+struct Way {
+  std::vector<double> place, l2, linf, ssim;
+};
 
 std::vector<float> floats(View v, int n) {
   const std::vector<real> row = to_host(v.images(n, 1));
@@ -44,7 +46,8 @@ bool craft_start(Workbench& w, const ExperimentUnit& u, const ExperimentBatch& b
   Robustness robustness(&w.free_unet(), w.base, w.behind, o, w.stream, w.batch, 0);
   AttackCheckpoint checkpoint;
   w.sink.load_state(Workbench::state_key(u), b.ids, checkpoint);
-  AttackResult result = robustness.craft({u.id.t, u.id.seed, u.id.eps, rand}, b.x.view(), b.labels, b.ids, &checkpoint, [] { return stop_requested(); });
+  AttackResult result = robustness.craft({u.id.t, u.id.seed, u.id.eps, rand}, b.x.view(), b.labels, b.ids, &checkpoint,
+                                         [] { return stop_requested(); });
   if (result.stopped) {
     w.sink.save_state(Workbench::state_key(u), b.ids, checkpoint);
     return false;
@@ -62,7 +65,9 @@ bool measure_distances(Workbench& w, const ExperimentUnit& u, const ExperimentBa
     start = perturbed(x, std::strtod(name.c_str() + 7, nullptr) * u.id.eps, w.stream, u.id.seed, b.ids, 0);
   } else {
     const bool eot = name.ends_with("-eot"), bpda = name.starts_with("bpda");
-    if (!craft_start(w, u, b, chain, eot ? Rand::Eot : Rand::Fixed, bpda ? Backward(Backward::Bpda) : Backward(), start)) return false;
+    if (!craft_start(w, u, b, chain, eot ? Rand::Eot : Rand::Fixed, bpda ? Backward(Backward::Bpda) : Backward(),
+                     start))
+      return false;
   }
   Purifier purifier(w.free_unet(), chain, w.batch, false);
   const std::vector<Stage> stages = chain_stages(purifier);
@@ -74,7 +79,8 @@ bool measure_distances(Workbench& w, const ExperimentUnit& u, const ExperimentBa
     if (state.h == x.h && state.w == x.w) copy_forward(state, outside.view());
     else resize_bilinear_forward(state, outside.view());
     affine_forward(0.5, outside.view(), 0, {}, 0.5, outside.view());
-    const std::vector<double> l2 = l2_distances(outside.view(), x), linf = linf_distances(outside.view(), x), s = ssim(outside.view(), x);
+    const std::vector<double> l2 = l2_distances(outside.view(), x), linf = linf_distances(outside.view(), x),
+                              s = ssim(outside.view(), x);
     for (int n = 0; n < x.n; ++n) {
       ways[n].place.push_back(stages[stage].place);
       ways[n].l2.push_back(l2[n]);
@@ -83,8 +89,13 @@ bool measure_distances(Workbench& w, const ExperimentUnit& u, const ExperimentBa
     }
   });
   for (int n = 0; n < x.n; ++n)
-    w.put(u, b.ids[n], with_fields(w.line(u, b.ids[n]).text(), JsonLine().add("start", name).raw("place", number_list(ways[n].place))
-                                       .raw("l2", number_list(ways[n].l2)).raw("linf", number_list(ways[n].linf)).raw("ssim", number_list(ways[n].ssim))));
+    w.put(u, b.ids[n],
+          with_fields(w.line(u, b.ids[n]).text(), JsonLine()
+                                                      .add("start", name)
+                                                      .raw("place", number_list(ways[n].place))
+                                                      .raw("l2", number_list(ways[n].l2))
+                                                      .raw("linf", number_list(ways[n].linf))
+                                                      .raw("ssim", number_list(ways[n].ssim))));
   return true;
 }
 
@@ -93,7 +104,7 @@ bool measure_randomness(Workbench& w, const ExperimentUnit& u, const ExperimentB
   const View x = b.x.view();
   Purifier purifier(w.free_unet(), chain_of(w, u, false), w.batch, false);
   std::vector<std::vector<std::vector<float>>> inputs(x.n);
-  std::vector<std::vector<std::vector<std::vector<float>>>> outputs(x.n);   // [image][perturbation][noise]
+  std::vector<std::vector<std::vector<std::vector<float>>>> outputs(x.n);  // [image][perturbation][noise]
   Buffer start(x.n, x.c, x.h, x.w), end(x.n, x.c, x.h, x.w);
   for (int p = 0; p < perturbations; ++p) {
     const Buffer moved = perturbed(x, u.id.eps, w.stream, u.id.seed, b.ids, p);
@@ -111,12 +122,21 @@ bool measure_randomness(Workbench& w, const ExperimentUnit& u, const ExperimentB
   }
   for (int n = 0; n < x.n; ++n) {
     const RandomnessNumbers r = randomness_numbers(floats(x, n), inputs[n], outputs[n]);
-    w.put(u, b.ids[n], with_fields(w.line(u, b.ids[n]).text(),
-                                   JsonLine().add("perturbations", perturbations).add("noises", noises).add("var_total", r.total).add("var_input", r.input)
-                                       .add("var_internal", r.internal).add("snr", r.snr).add("radius_start", r.radius_start)
-                                       .add("radius_fixed_noise", r.radius_fixed_noise).add("radius_fixed_input", r.radius_fixed_input)
-                                       .add("radius_both", r.radius_both).add("cosine_noise", r.cosine_noise).add("cosine_input", r.cosine_input)
-                                       .add("cosine_both", r.cosine_both)));
+    w.put(u, b.ids[n],
+          with_fields(w.line(u, b.ids[n]).text(), JsonLine()
+                                                      .add("perturbations", perturbations)
+                                                      .add("noises", noises)
+                                                      .add("var_total", r.total)
+                                                      .add("var_input", r.input)
+                                                      .add("var_internal", r.internal)
+                                                      .add("snr", r.snr)
+                                                      .add("radius_start", r.radius_start)
+                                                      .add("radius_fixed_noise", r.radius_fixed_noise)
+                                                      .add("radius_fixed_input", r.radius_fixed_input)
+                                                      .add("radius_both", r.radius_both)
+                                                      .add("cosine_noise", r.cosine_noise)
+                                                      .add("cosine_input", r.cosine_input)
+                                                      .add("cosine_both", r.cosine_both)));
   }
   return true;
 }

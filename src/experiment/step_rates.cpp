@@ -32,7 +32,9 @@ StepFactors step_factors(const Purifier& purifier, int order) {
   return f;
 }
 
-double first_order_rate(const StepFactors& s, double divergence, double d) { return s.kappa * (1 - s.gamma * divergence / d); }
+double first_order_rate(const StepFactors& s, double divergence, double d) {
+  return s.kappa * (1 - s.gamma * divergence / d);
+}
 
 double second_order_rate(const StepFactors& s, double divergence, double frobenius, double d) {
   return s.kappa * std::sqrt(std::max(0.0, 1 - 2 * s.gamma * divergence / d + s.gamma * s.gamma * frobenius / d));
@@ -69,7 +71,8 @@ void EpsJacobian::vjp(int order, View x, View v, View out) {
   copy_forward(net.input_grad(), out);
 }
 
-std::vector<Divergence> estimate_divergence(EpsJacobian& jacobian, int order, View x, int probes, const NoiseStream& stream, int64_t seed,
+std::vector<Divergence> estimate_divergence(EpsJacobian& jacobian, int order, View x, int probes,
+                                            const NoiseStream& stream, int64_t seed,
                                             const std::vector<int64_t>& images) {
   const size_t size = x.image_size();
   std::vector<std::vector<double>> trace(x.n), frobenius(x.n);
@@ -96,7 +99,8 @@ std::vector<Divergence> estimate_divergence(EpsJacobian& jacobian, int order, Vi
   }
   std::vector<Divergence> result;
   for (int n = 0; n < x.n; ++n)
-    result.push_back({mean(trace[n]), standard_error(trace[n]), mean(frobenius[n]), standard_error(frobenius[n]), probes});
+    result.push_back(
+        {mean(trace[n]), standard_error(trace[n]), mean(frobenius[n]), standard_error(frobenius[n]), probes});
   return result;
 }
 
@@ -122,8 +126,8 @@ Divergence exact_divergence(EpsJacobian& jacobian, int order, View x, int batch)
   return result;
 }
 
-std::vector<double> fresh_rates(EpsJacobian& jacobian, const Purifier& purifier, int order, View x, double eps, int draw,
-                                const NoiseStream& stream, int64_t seed, const std::vector<int64_t>& images) {
+std::vector<double> fresh_rates(EpsJacobian& jacobian, const Purifier& purifier, int order, View x, double eps,
+                                int draw, const NoiseStream& stream, int64_t seed, const std::vector<int64_t>& images) {
   const Buffer moved = perturbed(x, eps, stream, seed, images, kFreshDraws + order * 256 + draw);
   Buffer predicted(x.n, x.c, x.h, x.w, x.device), y(x.n, x.c, x.h, x.w, x.device), base(x.n, x.c, x.h, x.w, x.device);
   jacobian.eps(order, x, predicted.view());

@@ -120,7 +120,9 @@ Eigen symmetric_eigen(std::vector<double> a, int n, bool vectors) {
   Eigen result;
   for (int i : order) {
     result.values.push_back(t.d[i]);
-    if (vectors) result.vectors.insert(result.vectors.end(), z.begin() + static_cast<size_t>(i) * n, z.begin() + static_cast<size_t>(i + 1) * n);
+    if (vectors)
+      result.vectors.insert(result.vectors.end(), z.begin() + static_cast<size_t>(i) * n,
+                            z.begin() + static_cast<size_t>(i + 1) * n);
   }
   return result;
 }

@@ -1,5 +1,5 @@
-// Eigenvalues and eigenvectors of a symmetric matrix, in double: Householder's reduction to three diagonals, then implicit QR steps with
-// Wilkinson's shift (Golub and Van Loan, Matrix Computations, sections 8.3.1 and 8.3.3).
+// Eigenvalues and eigenvectors of a symmetric matrix, in double: Householder's reduction to three diagonals, then
+// implicit QR steps with Wilkinson's shift (Golub and Van Loan, Matrix Computations, sections 8.3.1 and 8.3.3).
 #pragma once
 #include <vector>
 

@@ -60,7 +60,8 @@ TangentSpace tangent_space(const ShapeLatent& latent) {
   std::vector<double> all(static_cast<size_t>(kShapeLatents) * kShapeValues);
   render_shape_derivatives(latent, t.image.data(), all.data());
   for (int k = 0; k < kShapeLatents; ++k)
-    t.derivatives.emplace_back(all.begin() + static_cast<size_t>(k) * kShapeValues, all.begin() + static_cast<size_t>(k + 1) * kShapeValues);
+    t.derivatives.emplace_back(all.begin() + static_cast<size_t>(k) * kShapeValues,
+                               all.begin() + static_cast<size_t>(k + 1) * kShapeValues);
   t.basis = orthonormal(t.derivatives);
   return t;
 }

@@ -12,8 +12,8 @@ Curves curves_of(const RecordGroup& group, const std::string& field) {
   for (const auto& [image, record] : group.records) {
     curves.push_back(json_numbers(record->raw(field)));
     if (curves.back().size() != curves.front().size())
-      fail(kBadInput, "records of one setting have lists of different lengths", field + " of image " + std::to_string(image),
-           "measure again into a new run directory");
+      fail(kBadInput, "records of one setting have lists of different lengths",
+           field + " of image " + std::to_string(image), "measure again into a new run directory");
   }
   return curves;
 }
@@ -25,7 +25,9 @@ std::vector<double> column_of(const Curves& curves, size_t k) {
   return list;
 }
 
-std::vector<double> last_of(const Curves& curves) { return curves.empty() ? std::vector<double>() : column_of(curves, curves[0].size() - 1); }
+std::vector<double> last_of(const Curves& curves) {
+  return curves.empty() ? std::vector<double>() : column_of(curves, curves[0].size() - 1);
+}
 
 Curves ratios(const Curves& curves) {
   Curves result;
@@ -38,7 +40,7 @@ Curves ratios(const Curves& curves) {
 
 Series curve_series(const std::string& name, const std::vector<double>& x, const Curves& curves, Series::Kind kind) {
   Series s = make_series(kind, name);
-  bool band = curves.size() > 1;   // of all points or of none
+  bool band = curves.size() > 1;  // of all points or of none
   for (size_t k = 0; k < x.size(); ++k) {
     const std::vector<double> values = column_of(curves, k);
     band = band && (values.empty() || values.size() > 1);
@@ -50,7 +52,8 @@ Series curve_series(const std::string& name, const std::vector<double>& x, const
   return s;
 }
 
-ExperimentUnit inside_unit(const ExperimentOptions& o, const std::string& kind, int64_t seed, int t, int sampler, int images, const Passes& passes) {
+ExperimentUnit inside_unit(const ExperimentOptions& o, const std::string& kind, int64_t seed, int t, int sampler,
+                           int images, const Passes& passes) {
   ExperimentUnit u;
   u.id.kind = sampler < 0 ? kind : kind + ":" + o.samplers[sampler].name;
   u.id.seed = seed;
@@ -71,7 +74,8 @@ std::string spread_words(const std::vector<double>& values, int decimals) {
 std::string difference_words(const std::vector<double>& first, const std::vector<double>& second, int decimals) {
   if (first.size() != second.size() || first.empty()) return "- (not the same images)";
   const PairedDifference d = paired_difference(first, second);
-  return number_words(d.mean, decimals) + " [" + number_words(d.low, decimals) + ", " + number_words(d.high, decimals) + "] (n " + std::to_string(d.n) + ")";
+  return number_words(d.mean, decimals) + " [" + number_words(d.low, decimals) + ", " + number_words(d.high, decimals) +
+         "] (n " + std::to_string(d.n) + ")";
 }
 
 int difference_sign(const std::vector<double>& first, const std::vector<double>& second) {

@@ -8,21 +8,27 @@
 namespace purescope {
 namespace {
 
-// v2 Tables S8, S9 (CIFAR-10, DDPM, 8/255), the uniform rows under their right magnitudes: l2 at the start, at most, at the end; l-inf
-// the same.
-struct PapersWay { const char* start; double l2[3], l2_sd[3], linf[3]; };
-constexpr PapersWay kPapers[] = {
-    {"bpda", {1.027, 8.976, 3.606}, {.023, .118, .607}, {.031, .601, .313}},
-    {"bpda-eot", {1.072, 8.992, 3.607}, {.046, .116, .615}, {.031, .603, .316}},
-    {"pgd", {1.077, 8.980, 3.646}, {.040, .118, .614}, {.031, .606, .317}},
-    {"pgd-eot", {1.188, 8.999, 3.695}, {.072, .115, .617}, {.031, .606, .319}},
-    {"uniform1", {1.004, 8.979, 3.598}, {.009, .113, .618}, {.031, .605, .314}},
-    {"uniform4", {4.015, 9.699, 3.823}, {.034, .124, .640}, {.125, .647, .330}},
-    {"uniform8", {8.030, 11.715, 5.258}, {.065, .145, .714}, {.251, .735, .425}},
-    {"uniform16", {16.051, 17.622, 9.307}, {.129, .184, .581}, {.502, .941, .623}}};
+// v2 Tables S8, S9 (CIFAR-10, DDPM, 8/255), the uniform rows under their right magnitudes: l2 at the start, at most, at
+// the end; l-inf the same.
+struct PapersWay {
+  const char* start;
+  double l2[3], l2_sd[3], linf[3];
+};
+constexpr PapersWay kPapers[] = {{"bpda", {1.027, 8.976, 3.606}, {.023, .118, .607}, {.031, .601, .313}},
+                                 {"bpda-eot", {1.072, 8.992, 3.607}, {.046, .116, .615}, {.031, .603, .316}},
+                                 {"pgd", {1.077, 8.980, 3.646}, {.040, .118, .614}, {.031, .606, .317}},
+                                 {"pgd-eot", {1.188, 8.999, 3.695}, {.072, .115, .617}, {.031, .606, .319}},
+                                 {"uniform1", {1.004, 8.979, 3.598}, {.009, .113, .618}, {.031, .605, .314}},
+                                 {"uniform4", {4.015, 9.699, 3.823}, {.034, .124, .640}, {.125, .647, .330}},
+                                 {"uniform8", {8.030, 11.715, 5.258}, {.065, .145, .714}, {.251, .735, .425}},
+                                 {"uniform16", {16.051, 17.622, 9.307}, {.129, .184, .581}, {.502, .941, .623}}};
 // v2 Table 1, PGD start: l2 and SSIM at the start and at the end, by sampler.
-struct PapersEnd { const char* sampler; double l2_start, l2_end, ssim_start, ssim_end; };
-constexpr PapersEnd kTable1[] = {{"ddpm", 1.077, 3.641, .965, .796}, {"reverse", 1.149, 3.078, .965, .837}, {"ddim", 1.080, 2.810, .964, .869}};
+struct PapersEnd {
+  const char* sampler;
+  double l2_start, l2_end, ssim_start, ssim_end;
+};
+constexpr PapersEnd kTable1[] = {
+    {"ddpm", 1.077, 3.641, .965, .796}, {"reverse", 1.149, 3.078, .965, .837}, {"ddim", 1.080, 2.810, .964, .869}};
 
 const PapersEnd* table1(const std::string& start, const std::string& sampler) {
   for (const PapersEnd& e : kTable1)
@@ -33,7 +39,8 @@ const PapersEnd* table1(const std::string& start, const std::string& sampler) {
 const std::vector<std::string> kAttacks = {"pgd", "pgd-eot", "bpda", "bpda-eot"};
 
 std::string start_words(const std::string& start, double eps) {
-  if (!start.starts_with("uniform")) return start == "pgd" ? "PGD" : start == "pgd-eot" ? "PGD-EOT" : start == "bpda" ? "BPDA" : "BPDA-EOT";
+  if (!start.starts_with("uniform"))
+    return start == "pgd" ? "PGD" : start == "pgd-eot" ? "PGD-EOT" : start == "bpda" ? "BPDA" : "BPDA-EOT";
   return "uniform " + number_words(std::stod(start.substr(7)) * eps * 255, 0) + "/255";
 }
 
@@ -42,7 +49,8 @@ Passes walk_passes(const ExperimentOptions& o, int sampler, int t, const std::st
   if (start.starts_with("uniform")) return chain;
   // BPDA runs the chain forward only; the classifier goes both ways.
   const Passes gradient = start.starts_with("bpda") ? chain + Passes{0, 0, 0, 1} : gradient_passes(o, sampler, t);
-  return gradient * (o.run.pgd.steps * o.run.pgd.restarts * (start.ends_with("-eot") ? o.run.attack.eot.draws : 1.)) + chain * 2;
+  return gradient * (o.run.pgd.steps * o.run.pgd.restarts * (start.ends_with("-eot") ? o.run.attack.eot.draws : 1.)) +
+         chain * 2;
 }
 
 double at_most(const std::vector<double>& c) { return *std::max_element(c.begin(), c.end()); }
@@ -57,7 +65,9 @@ struct Walk {
 std::vector<Walk> walks_of(const std::vector<JsonObject>& records) {
   std::vector<std::string> starts;
   for (const JsonObject& r : records)
-    if (const std::string s = r.has("start") ? r.get_string("start") : ""; !s.empty() && std::find(starts.begin(), starts.end(), s) == starts.end()) starts.push_back(s);
+    if (const std::string s = r.has("start") ? r.get_string("start") : "";
+        !s.empty() && std::find(starts.begin(), starts.end(), s) == starts.end())
+      starts.push_back(s);
   std::sort(starts.begin(), starts.end(), [](const std::string& a, const std::string& b) {
     const bool ua = a.starts_with("uniform"), ub = b.starts_with("uniform");
     if (ua != ub) return ub;
@@ -74,12 +84,29 @@ std::vector<Walk> walks_of(const std::vector<JsonObject>& records) {
 
 void distance_table(const std::vector<Walk>& walks, Section& s) {
   ResultTable t{"Distance to the clean image: at the start, at most on the way, at the end",
-                "Mean +- standard deviation over images, 95 % interval of the mean, [0,1] units. Papers: CIFAR-10 (3072 values), their networks; lengths of l2 grow with the square root of the number of values.",
-                {{"sampler"}, {"start"}, {"l2 start"}, {"l2 most"}, {"l2 end"}, {"l-inf start"}, {"l-inf most"}, {"l-inf end"}, {"l2 start, papers"}, {"l2 most, papers"}, {"l2 end, papers"}}, {}};
+                "Mean +- standard deviation over images, 95 % interval of the mean, [0,1] units. Papers: CIFAR-10 "
+                "(3072 values), their networks; lengths of l2 grow with the square root of the number of values.",
+                {{"sampler"},
+                 {"start"},
+                 {"l2 start"},
+                 {"l2 most"},
+                 {"l2 end"},
+                 {"l-inf start"},
+                 {"l-inf most"},
+                 {"l-inf end"},
+                 {"l2 start, papers"},
+                 {"l2 most, papers"},
+                 {"l2 end, papers"}},
+                {}};
   for (const Walk& w : walks) {
-    std::vector<Cell> row = {word_cell(sampler_words(w.group.sampler)), word_cell(start_words(w.start, w.group.eps)),
-                             mean_cell(column_of(w.l2, 0)), mean_cell(per_image(w.l2, at_most)), mean_cell(last_of(w.l2)),
-                             mean_cell(column_of(w.linf, 0)), mean_cell(per_image(w.linf, at_most)), mean_cell(last_of(w.linf))};
+    std::vector<Cell> row = {word_cell(sampler_words(w.group.sampler)),
+                             word_cell(start_words(w.start, w.group.eps)),
+                             mean_cell(column_of(w.l2, 0)),
+                             mean_cell(per_image(w.l2, at_most)),
+                             mean_cell(last_of(w.l2)),
+                             mean_cell(column_of(w.linf, 0)),
+                             mean_cell(per_image(w.linf, at_most)),
+                             mean_cell(last_of(w.linf))};
     const PapersWay* p = nullptr;
     for (const PapersWay& way : kPapers)
       if (w.start == way.start && w.group.sampler == "ddpm") p = &way;
@@ -92,17 +119,21 @@ void distance_table(const std::vector<Walk>& walks, Section& s) {
 }
 
 void similarity_table(const std::vector<Walk>& walks, Section& s) {
-  ResultTable t{"Structural similarity to the clean image", "SSIM with an 11 x 11 Gaussian window, value range 1; papers: v2 Table 1 (PGD start).",
-                {{"sampler"}, {"start"}, {"SSIM start"}, {"SSIM end"}, {"SSIM start, papers"}, {"SSIM end, papers"}}, {}};
+  ResultTable t{"Structural similarity to the clean image",
+                "SSIM with an 11 x 11 Gaussian window, value range 1; papers: v2 Table 1 (PGD start).",
+                {{"sampler"}, {"start"}, {"SSIM start"}, {"SSIM end"}, {"SSIM start, papers"}, {"SSIM end, papers"}},
+                {}};
   for (const Walk& w : walks) {
     const PapersEnd* p = table1(w.start, w.group.sampler);
-    t.rows.push_back({word_cell(sampler_words(w.group.sampler)), word_cell(start_words(w.start, w.group.eps)), mean_cell(column_of(w.ssim, 0)), mean_cell(last_of(w.ssim)),
+    t.rows.push_back({word_cell(sampler_words(w.group.sampler)), word_cell(start_words(w.start, w.group.eps)),
+                      mean_cell(column_of(w.ssim, 0)), mean_cell(last_of(w.ssim)),
                       papers_cell(p ? p->ssim_start : kNoNumber), papers_cell(p ? p->ssim_end : kNoNumber)});
   }
   s.tables.push_back(t);
 }
 
-void way_plot(const std::vector<Walk>& walks, const std::string& title, const std::string& unit, Curves Walk::*curve, Section& s) {
+void way_plot(const std::vector<Walk>& walks, const std::string& title, const std::string& unit, Curves Walk::*curve,
+              Section& s) {
   Plot plot;
   plot.title = title;
   plot.note = sampler_words(walks[0].group.sampler) + ". Band: 95 % interval of the mean over images.";
@@ -118,21 +149,30 @@ void distance_findings(const std::vector<Walk>& walks, Section& s) {
   std::vector<const Walk*> uniform;
   for (const Walk& w : walks) {
     const std::vector<double> start = column_of(w.l2, 0), end = last_of(w.l2);
-    if (w.start.starts_with("uniform") && w.group.sampler == walks[0].group.sampler && w.group.seed == walks[0].group.seed) uniform.push_back(&w);
+    if (w.start.starts_with("uniform") && w.group.sampler == walks[0].group.sampler &&
+        w.group.seed == walks[0].group.seed)
+      uniform.push_back(&w);
     if (w.start != "pgd") continue;
     const int sign = difference_sign(start, end);
-    s.findings.push_back(sampler_words(w.group.sampler) + ", from PGD starts: the l2 distance to the clean image goes from " + spread_words(start, 3) + " to " + spread_words(end, 3) +
-                         (sign > 0 ? ": purified images are farther from the clean image than adversarial ones, as in the papers."
-                                   : sign < 0 ? ": purified images are nearer to the clean image than adversarial ones, unlike in the papers."
-                                              : ": the interval of the difference, " + difference_words(start, end, 3) + ", holds 0."));
+    s.findings.push_back(
+        sampler_words(w.group.sampler) + ", from PGD starts: the l2 distance to the clean image goes from " +
+        spread_words(start, 3) + " to " + spread_words(end, 3) +
+        (sign > 0   ? ": purified images are farther from the clean image than adversarial ones, as in the papers."
+         : sign < 0 ? ": purified images are nearer to the clean image than adversarial ones, unlike in the papers."
+                    : ": the interval of the difference, " + difference_words(start, end, 3) + ", holds 0."));
   }
   std::string shrinking;
   for (const Walk* w : uniform)
-    if (shrinking.empty() && difference_sign(column_of(w->l2, 0), last_of(w->l2)) < 0) shrinking = start_words(w->start, w->group.eps);
+    if (shrinking.empty() && difference_sign(column_of(w->l2, 0), last_of(w->l2)) < 0)
+      shrinking = start_words(w->start, w->group.eps);
   if (uniform.size() > 1)
-    s.findings.push_back(shrinking.empty() ? "None of the uniform magnitudes measured is brought nearer to the clean image by purification (" + sampler_words(walks[0].group.sampler) + ")."
-                                           : "The smallest uniform start that purification brings nearer to the clean image is " + shrinking + " (" + sampler_words(walks[0].group.sampler) +
-                                                 ", n " + std::to_string(uniform[0]->group.records.size()) + "; in the papers' tables it is 32/255, which they label 16/255).");
+    s.findings.push_back(
+        shrinking.empty()
+            ? "None of the uniform magnitudes measured is brought nearer to the clean image by purification (" +
+                  sampler_words(walks[0].group.sampler) + ")."
+            : "The smallest uniform start that purification brings nearer to the clean image is " + shrinking + " (" +
+                  sampler_words(walks[0].group.sampler) + ", n " + std::to_string(uniform[0]->group.records.size()) +
+                  "; in the papers' tables it is 32/255, which they label 16/255).");
 }
 
 }  // namespace
@@ -148,7 +188,9 @@ std::vector<ExperimentUnit> distances_units(const ExperimentOptions& o) {
       for (const std::string& attack : kAttacks)
         if (sampler == 0 || attack == "pgd") starts.push_back(attack);
       for (const std::string& start : starts)
-        units.push_back(inside_unit(o, "walk:" + start, seed, t, sampler, start.starts_with("uniform") ? o.images : o.attack_images, walk_passes(o, sampler, t, start)));
+        units.push_back(inside_unit(o, "walk:" + start, seed, t, sampler,
+                                    start.starts_with("uniform") ? o.images : o.attack_images,
+                                    walk_passes(o, sampler, t, start)));
     }
   return units;
 }
@@ -161,7 +203,8 @@ void distances_judge(const std::vector<JsonObject>& records, Section& s) {
   similarity_table(walks, s);
   way_plot(walks, "l2 distance to the clean image along the chain", "l2 distance, [0,1] units", &Walk::l2, s);
   way_plot(walks, "l-inf distance along the chain", "l-inf distance, [0,1] units", &Walk::linf, s);
-  if (std::isfinite(mean(last_of(walks[0].ssim)))) way_plot(walks, "Structural similarity along the chain", "SSIM", &Walk::ssim, s);
+  if (std::isfinite(mean(last_of(walks[0].ssim))))
+    way_plot(walks, "Structural similarity along the chain", "SSIM", &Walk::ssim, s);
 }
 
 }  // namespace purescope

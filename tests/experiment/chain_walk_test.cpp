@@ -1,4 +1,5 @@
-// The walk shows the states that the purifier goes through, and the rates of its stages multiply to the rate of the chain.
+// The walk shows the states that the purifier goes through, and the rates of its stages multiply to the rate of the
+// chain.
 #include "experiment/chain_walk.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +65,8 @@ TEST(ChainWalk, SeesThePurifiersOwnStates) {
   }
 }
 
-// Single forward steps: the state before the last noise is the last state without it, x_t = sqrt(1 - beta) x + sqrt(beta) e.
+// Single forward steps: the state before the last noise is the last state without it, x_t = sqrt(1 - beta) x +
+// sqrt(beta) e.
 TEST(ChainWalk, SingleForwardStepsFollowTheFormula) {
   Bench b(options_of(ForwardKind::Steps));
   const ChainStates states = chain_states(b.purifier, b.x.view(), b.noise);
@@ -74,14 +76,15 @@ TEST(ChainWalk, SingleForwardStepsFollowTheFormula) {
     b.noise.forward(ForwardKind::Steps, k, e.view());
     const std::vector<real> noise = values_of(e);
     std::vector<double> expected;
-    for (size_t i = 0; i < noise.size(); ++i) expected.push_back(std::sqrt(1 - s.beta[k]) * states[k][i] + std::sqrt(s.beta[k]) * noise[i]);
+    for (size_t i = 0; i < noise.size(); ++i)
+      expected.push_back(std::sqrt(1 - s.beta[k]) * states[k][i] + std::sqrt(s.beta[k]) * noise[i]);
     const Comparison same = compare(states[k + 1], expected, kDouble ? 1e-14 : 2e-7);
     EXPECT_TRUE(same.ok) << k << " " << same.message;
   }
 }
 
-// Eq. 9 along the chain: forward steps compress by sqrt(alpha) (eq. 15), the product of all rates is the rate of the chain as
-// analysis/compression_rate measures it, for the same perturbation.
+// Eq. 9 along the chain: forward steps compress by sqrt(alpha) (eq. 15), the product of all rates is the rate of the
+// chain as analysis/compression_rate measures it, for the same perturbation.
 TEST(ChainWalk, RatesMultiplyToTheRateOfTheChain) {
   for (ForwardKind kind : {ForwardKind::Jump, ForwardKind::Steps}) {
     Bench b(options_of(kind));
@@ -89,7 +92,8 @@ TEST(ChainWalk, RatesMultiplyToTheRateOfTheChain) {
     const Buffer moved = perturbed(b.x.view(), kEps, b.stream, 3, b.ids, 1);
     const auto norms = tracked_norms(b.purifier, moved.view(), b.noise, base);
     Buffer anchors(2, 3, 8, 8);
-    const auto rates = compression_rates(b.purifier, b.x.view(), b.noise, kEps, 2, false, b.stream, 3, b.ids, anchors.view());
+    const auto rates =
+        compression_rates(b.purifier, b.x.view(), b.noise, kEps, 2, false, b.stream, 3, b.ids, anchors.view());
     const std::vector<Stage> stages = chain_stages(b.purifier);
     const Schedule s = linear_schedule();
     for (int n = 0; n < 2; ++n) {
@@ -98,7 +102,8 @@ TEST(ChainWalk, RatesMultiplyToTheRateOfTheChain) {
         const double rate = norms[k + 1][n] / norms[k][n];
         product *= rate;
         if (stages[k + 1].kind != Stage::Forward) continue;
-        const double expected = kind == ForwardKind::Jump ? std::sqrt(s.abar[5]) : std::sqrt(1 - s.beta[stages[k + 1].label]);
+        const double expected =
+            kind == ForwardKind::Jump ? std::sqrt(s.abar[5]) : std::sqrt(1 - s.beta[stages[k + 1].label]);
         EXPECT_NEAR(rate, expected, kDouble ? 1e-12 : 1e-5);
       }
       EXPECT_NEAR(product, rates[n].draws[1], kDouble ? 1e-12 : 1e-6);

@@ -18,7 +18,8 @@ struct Outputs {
 
 std::vector<float> floats(const std::vector<double>& v) { return {v.begin(), v.end()}; }
 
-// f(x_p, xi_s) = x0 + a * part of the input + b * part of the noise + c * part of both; the inputs are x0 + 0.1 part of the input.
+// f(x_p, xi_s) = x0 + a * part of the input + b * part of the noise + c * part of both; the inputs are x0 + 0.1 part of
+// the input.
 Outputs made(int p_count, int s_count, double a, double b, double c) {
   const size_t size = 60;
   Outputs o;
@@ -29,7 +30,8 @@ Outputs made(int p_count, int s_count, double a, double b, double c) {
     o.f.emplace_back();
     for (size_t i = 0; i < size; ++i) o.inputs[p][i] += static_cast<float>(0.1 * eta[i]);
     for (int s = 0; s < s_count; ++s) {
-      const auto xi = direction("noise " + std::to_string(s), size), both = direction("both " + std::to_string(100 * p + s), size);
+      const auto xi = direction("noise " + std::to_string(s), size),
+                 both = direction("both " + std::to_string(100 * p + s), size);
       o.f[p].push_back(o.x0);
       for (size_t i = 0; i < size; ++i) o.f[p][s][i] += static_cast<float>(a * eta[i] + b * xi[i] + c * both[i]);
     }
@@ -57,7 +59,8 @@ TEST(Directions, VarianceIdentity) {
   for (double c : {0.0, 0.05}) {
     const RandomnessNumbers r = numbers(made(5, 4, 0.02, 0.3, c));
     EXPECT_NEAR(r.input + r.internal, r.total, 1e-14);
-    EXPECT_GT(std::abs(r.input * 5 / 4 + r.internal * 4 / 3 - r.total * 20 / 19), 1e-4) << "control: the unbiased estimators";
+    EXPECT_GT(std::abs(r.input * 5 / 4 + r.internal * 4 / 3 - r.total * 20 / 19), 1e-4)
+        << "control: the unbiased estimators";
     EXPECT_NEAR(r.snr, r.input / r.internal, 1e-15);
   }
 }
@@ -103,7 +106,8 @@ TEST(Directions, CosinesAreMeansOverPairs) {
   EXPECT_GT(std::abs(r.cosine_noise - r.cosine_input), 1e-3);
 }
 
-// Outputs that follow the noise alone: no input variance, one cluster per noise, directions of one noise coincide. And the reverse.
+// Outputs that follow the noise alone: no input variance, one cluster per noise, directions of one noise coincide. And
+// the reverse.
 TEST(Directions, ExtremesAreRecognised) {
   const RandomnessNumbers noise = numbers(made(4, 5, 0, 0.3, 0)), input = numbers(made(4, 5, 0.3, 0, 0));
   EXPECT_NEAR(noise.input, 0, 1e-15);

@@ -27,8 +27,8 @@ TEST(GaussianSteps, ClosedFormOfTableS1) {
   EXPECT_NEAR(product, closed_form_chain(f), 1e-12);
 }
 
-// A walk of the defence's own code follows it. One draw of 3072 values scatters around the expectation by about 1 %, most where 40
-// directions carry everything: 1 / sqrt(2 * 40) = 11 % of the length.
+// A walk of the defence's own code follows it. One draw of 3072 values scatters around the expectation by about 1 %,
+// most where 40 directions carry everything: 1 / sqrt(2 * 40) = 11 % of the length.
 TEST(GaussianSteps, AWalkFollowsTheClosedForm) {
   const FieldSetting f = table_s1();
   const NoiseStream stream = native_stream();
@@ -38,8 +38,10 @@ TEST(GaussianSteps, AWalkFollowsTheClosedForm) {
   for (int k = 0; k < 100; ++k) EXPECT_NEAR(walk.rates[k], rates[k], 0.02) << k;
   EXPECT_NEAR(walk.chain, closed_form_chain(f), 0.4 * closed_form_chain(f));
   EXPECT_TRUE(walk.finite);
-  const FieldWalk in = walk_field(f, FieldStart::Inside, 1, stream, 1, 4), out = walk_field(f, FieldStart::Outside, 1, stream, 1, 4);
-  // Rounding of the states, 0.5 + 3, over the length of the perturbation. Outside, 0.9^100 of it is left at the end: look at the first half.
+  const FieldWalk in = walk_field(f, FieldStart::Inside, 1, stream, 1, 4),
+                  out = walk_field(f, FieldStart::Outside, 1, stream, 1, 4);
+  // Rounding of the states, 0.5 + 3, over the length of the perturbation. Outside, 0.9^100 of it is left at the end:
+  // look at the first half.
   for (int k = 0; k < 40; ++k) {
     EXPECT_NEAR(in.rates[k], 0.999, kDouble ? 1e-12 : 2e-5);
     EXPECT_NEAR(out.rates[k], 0.9, kDouble ? 1e-10 : 2e-3);
@@ -51,7 +53,8 @@ TEST(GaussianSteps, AWalkFollowsTheClosedForm) {
   EXPECT_GT(std::abs(closed_form_rates(other)[0] - walk.rates[0]), 0.02);
 }
 
-// 0.01 read as a standard deviation: the factor is -9, the walk grows ninefold per step, and the defence refuses the setting.
+// 0.01 read as a standard deviation: the factor is -9, the walk grows ninefold per step, and the defence refuses the
+// setting.
 TEST(GaussianSteps, ThePrintedReadingDiverges) {
   FieldSetting f = table_s1();
   f.small = 1e-4;

@@ -1,5 +1,5 @@
-// The experiments inside the purifier, from units to sections, on tiny networks and the built-in images: every invariant that the records
-// must satisfy, whatever the networks are.
+// The experiments inside the purifier, from units to sections, on tiny networks and the built-in images: every
+// invariant that the records must satisfy, whatever the networks are.
 #include "experiment/measure_inside.h"
 
 #include <gtest/gtest.h>
@@ -44,7 +44,8 @@ class MemoryRecords : public RecordSink {
 
 // One experiment on two images with chains of four steps.
 struct Bench {
-  Net unet = formula_net(kTinyShapesUnet), base = formula_net(kTinyShapesClassifier), behind = formula_net(kTinyShapesClassifier);
+  Net unet = formula_net(kTinyShapesUnet), base = formula_net(kTinyShapesClassifier),
+      behind = formula_net(kTinyShapesClassifier);
   NoiseStream stream = native_stream();
   Dataset data = load_dataset("shapes:1", 4, 2);
   ExperimentOptions options;
@@ -102,10 +103,11 @@ std::vector<double> numbers(const JsonObject& r, const std::string& field) { ret
 TEST(MeasureInside, Distances) {
   Bench b({"ddpm", "reverse"});
   const std::vector<JsonObject> records = b.checked("distances");
-  EXPECT_EQ(records.size(), 2u * (2 + 4 + 2));   // ddpm: two magnitudes, four attacks; reverse: uniform and pgd
+  EXPECT_EQ(records.size(), 2u * (2 + 4 + 2));  // ddpm: two magnitudes, four attacks; reverse: uniform and pgd
   for (const JsonObject& r : records) {
     const bool reverse = r.get_string("sampler") == "reverse";
-    const std::vector<double> l2 = numbers(r, "l2"), linf = numbers(r, "linf"), ssim = numbers(r, "ssim"), place = numbers(r, "place");
+    const std::vector<double> l2 = numbers(r, "l2"), linf = numbers(r, "linf"), ssim = numbers(r, "ssim"),
+                              place = numbers(r, "place");
     ASSERT_EQ(l2.size(), reverse ? 5u : 9u);
     EXPECT_EQ(place.back(), 8);
     EXPECT_EQ(place[0], 0);
@@ -135,7 +137,8 @@ TEST(MeasureInside, Randomness) {
   }
 }
 
-// The product of the rates is the rate of the chain; eq. 15 in the forward steps; the exact trace within five errors of the estimate.
+// The product of the rates is the rate of the chain; eq. 15 in the forward steps; the exact trace within five errors of
+// the estimate.
 TEST(MeasureInside, Steps) {
   Bench b;
   b.options.inside.exact_trace_size = 1024;
@@ -143,7 +146,9 @@ TEST(MeasureInside, Steps) {
   const std::vector<JsonObject> records = b.checked("steps");
   ASSERT_EQ(records.size(), 2u);
   for (const JsonObject& r : records) {
-    const std::vector<double> norm = numbers(r, "norm"), label = numbers(r, "forward_label"), exact = numbers(r, "exact_trace"), trace = numbers(r, "trace"), error = numbers(r, "trace_error");
+    const std::vector<double> norm = numbers(r, "norm"), label = numbers(r, "forward_label"),
+                              exact = numbers(r, "exact_trace"), trace = numbers(r, "trace"),
+                              error = numbers(r, "trace_error");
     ASSERT_EQ(norm.size(), 9u);
     const Schedule s = linear_schedule();
     for (size_t k = 1; k <= 4; ++k) {
@@ -164,8 +169,11 @@ TEST(MeasureInside, Steps) {
     const std::vector<int64_t> ids = {r.get_int("img")};
     KeyedNoise noise(b.stream, 3, ids);
     Buffer x(1, 3, 16, 16), anchor(1, 3, 16, 16);
-    store(std::vector<float>(b.data.image(static_cast<int>(ids[0]) - 4), b.data.image(static_cast<int>(ids[0]) - 4) + kShapeValues), x.view());
-    const double chain = compression_rates(purifier, x.view(), noise, kEps, 1, false, b.stream, 3, ids, anchor.view())[0].draws[0];
+    store(std::vector<float>(b.data.image(static_cast<int>(ids[0]) - 4),
+                             b.data.image(static_cast<int>(ids[0]) - 4) + kShapeValues),
+          x.view());
+    const double chain =
+        compression_rates(purifier, x.view(), noise, kEps, 1, false, b.stream, 3, ids, anchor.view())[0].draws[0];
     EXPECT_NEAR(norm.back() / norm.front(), chain, 1e-6);
   }
 }
@@ -183,7 +191,7 @@ TEST(MeasureInside, Gaussian) {
 }
 
 TEST(MeasureInside, Jacobian) {
-  Bench b;   // a sketch of rank 6: exact_jacobian_size is 1 here
+  Bench b;  // a sketch of rank 6: exact_jacobian_size is 1 here
   for (const JsonObject& r : b.checked("jacobian")) {
     const std::vector<double> values = numbers(r, "singular");
     ASSERT_EQ(values.size(), 6u);
@@ -204,7 +212,8 @@ TEST(MeasureInside, Manifold) {
     EXPECT_NEAR(numbers(r, "share_normal")[0], 0, 1e-5);
     const double chance = r.get_double("rank") / 768;
     EXPECT_NEAR(numbers(r, "share_uniform")[0], chance, 3 * chance);
-    for (const char* start : {"tangent", "normal"}) EXPECT_NEAR(numbers(r, std::string("norm_") + start)[0], numbers(r, "norm_uniform")[0], 1e-4);
+    for (const char* start : {"tangent", "normal"})
+      EXPECT_NEAR(numbers(r, std::string("norm_") + start)[0], numbers(r, "norm_uniform")[0], 1e-4);
     const std::vector<double> norm = numbers(r, "norm_pgd");
     EXPECT_NEAR(r.get_double("rate_pgd"), norm.back() / norm.front(), 1e-12);
     // The nearest shape is at least as near as the shape that the image was made from.

@@ -26,7 +26,9 @@ struct Bench {
   }
 };
 
-std::vector<double> row(const std::vector<double>& m, int i) { return {m.begin() + i * kSize, m.begin() + (i + 1) * kSize}; }
+std::vector<double> row(const std::vector<double>& m, int i) {
+  return {m.begin() + i * kSize, m.begin() + (i + 1) * kSize};
+}
 
 }  // namespace
 
@@ -46,7 +48,8 @@ TEST(PurifierJacobian, RowsAgreeWithDifferences) {
       difference.push_back(columns[k][i]);
     }
   // Double: the error of central differences is h^2 times a third derivative. Float: rounding over 2 h.
-  const Comparison same = compare(exact, difference, kDouble ? 1e-7 : 2e-3), control = compare(transposed, difference, kDouble ? 1e-7 : 2e-3);
+  const Comparison same = compare(exact, difference, kDouble ? 1e-7 : 2e-3),
+                   control = compare(transposed, difference, kDouble ? 1e-7 : 2e-3);
   EXPECT_TRUE(same.ok) << same.message;
   EXPECT_FALSE(control.ok);
 }
@@ -72,7 +75,8 @@ TEST(PurifierJacobian, SpectrumSatisfiesItsEquation) {
 // The sketch finds the same leading values, from below, and says so where the bound is out of its reach.
 TEST(PurifierJacobian, SketchFindsTheLeadingValues) {
   Bench b;
-  const Spectrum exact = exact_spectrum(exact_jacobian(b.point), kSize, 3), sketch = randomised_spectrum(b.point, 24, 2, 3);
+  const Spectrum exact = exact_spectrum(exact_jacobian(b.point), kSize, 3),
+                 sketch = randomised_spectrum(b.point, 24, 2, 3);
   ASSERT_EQ(sketch.values.size(), 24u);
   for (int k = 0; k < 3; ++k) {
     EXPECT_LT(sketch.values[k], exact.values[k] * (1 + (kDouble ? 1e-6 : 2e-3)));

@@ -56,7 +56,8 @@ TEST(StepRates, VectorProductsAreThoseOfTheNoisePredictor) {
   affine_forward(1, b.x.view(), -h, w.view(), 0, moved.view());
   b.jacobian.eps(2, moved.view(), down.view());
   for (int n = 0; n < 2; ++n) {
-    const std::vector<double> g = row_values(back.view(), n), wn = row_values(w.view(), n), vn = row_values(v.view(), n);
+    const std::vector<double> g = row_values(back.view(), n), wn = row_values(w.view(), n),
+                              vn = row_values(v.view(), n);
     std::vector<double> slope = row_values(up.view(), n), d = row_values(down.view(), n);
     for (size_t i = 0; i < slope.size(); ++i) slope[i] = (slope[i] - d[i]) / (2 * h);
     EXPECT_NEAR(dot(g, wn), dot(slope, vn), 1e-7 * norm2(slope) * norm2(vn));
@@ -64,7 +65,8 @@ TEST(StepRates, VectorProductsAreThoseOfTheNoisePredictor) {
   }
 }
 
-// Hutchinson's estimates lie within five standard errors of the exact trace and Frobenius norm; the exact ones agree with the definition.
+// Hutchinson's estimates lie within five standard errors of the exact trace and Frobenius norm; the exact ones agree
+// with the definition.
 TEST(StepRates, HutchinsonFindsTheExactTrace) {
   Bench b;
   const std::vector<Divergence> estimate = estimate_divergence(b.jacobian, 1, b.x.view(), 64, b.stream, 3, b.ids);
@@ -83,8 +85,9 @@ TEST(StepRates, HutchinsonFindsTheExactTrace) {
   }
 }
 
-// Without the clip a step is kappa (x - gamma eps): the mean square rate of isotropic perturbations is what the second order formula says
-// with the exact trace and norm; fresh perturbations scatter around it. Long steps, so that the network matters.
+// Without the clip a step is kappa (x - gamma eps): the mean square rate of isotropic perturbations is what the second
+// order formula says with the exact trace and norm; fresh perturbations scatter around it. Long steps, so that the
+// network matters.
 TEST(StepRates, FormulaMeetsFreshPerturbations) {
   Bench b(600, Clip::None, 3);
   const double d = 192;
@@ -92,7 +95,8 @@ TEST(StepRates, FormulaMeetsFreshPerturbations) {
     const StepFactors f = step_factors(b.purifier, order);
     std::vector<double> squares[2];
     for (int draw = 0; draw < 40; ++draw) {
-      const std::vector<double> rates = fresh_rates(b.jacobian, b.purifier, order, b.x.view(), 1e-3, draw, b.stream, 3, b.ids);
+      const std::vector<double> rates =
+          fresh_rates(b.jacobian, b.purifier, order, b.x.view(), 1e-3, draw, b.stream, 3, b.ids);
       for (int n = 0; n < 2; ++n) squares[n].push_back(rates[n] * rates[n]);
     }
     for (int n = 0; n < 2; ++n) {

@@ -49,8 +49,8 @@ TEST(SymmetricEigen, SatisfiesItsEquation) {
   }
 }
 
-// Known values: the second difference with fixed ends has 2 - 2 cos(k pi / (n + 1)); a matrix of ones has one value n, the rest 0; a
-// diagonal has itself.
+// Known values: the second difference with fixed ends has 2 - 2 cos(k pi / (n + 1)); a matrix of ones has one value n,
+// the rest 0; a diagonal has itself.
 TEST(SymmetricEigen, KnowsTheClassics) {
   const int n = 40;
   std::vector<double> second(n * n, 0), diagonal(n * n, 0);
@@ -61,7 +61,8 @@ TEST(SymmetricEigen, KnowsTheClassics) {
   }
   const Eigen e = symmetric_eigen(second, n, false), ones = symmetric_eigen(std::vector<double>(n * n, 1), n, true),
               d = symmetric_eigen(diagonal, n, false);
-  for (int k = 0; k < n; ++k) EXPECT_NEAR(e.values[n - 1 - k], 2 - 2 * std::cos((k + 1) * std::acos(-1.0) / (n + 1)), 1e-13);
+  for (int k = 0; k < n; ++k)
+    EXPECT_NEAR(e.values[n - 1 - k], 2 - 2 * std::cos((k + 1) * std::acos(-1.0) / (n + 1)), 1e-13);
   EXPECT_NEAR(ones.values[0], n, 1e-12);
   EXPECT_NEAR(std::abs(ones.vectors[7]), 1 / std::sqrt(n), 1e-13);
   EXPECT_NEAR(ones.values[1], 0, 1e-12);

@@ -80,7 +80,8 @@ TEST(Tangent, NearestShapeFindsTheLatent) {
     const NearestShape exact = nearest_shape(start, image);
     EXPECT_LT(exact.distance, 1e-6 * far);
     EXPECT_NEAR(exact.latent.x, z.x, 1e-5);
-    // With something normal to the manifold added, its length is the distance (to second order), not less than the fit can reach.
+    // With something normal to the manifold added, its length is the distance (to second order), not less than the fit
+    // can reach.
     const std::vector<double> extra = normal_part(tangent_space(z).basis, direction("off", kShapeValues, 0, 0.003));
     for (int i = 0; i < kShapeValues; ++i) image[i] += extra[i];
     const NearestShape near = nearest_shape(start, image);

@@ -14,7 +14,9 @@ using namespace purescope;
 namespace {
 
 JsonObject record(int image, const std::string& list) {
-  return JsonObject::parse("{\"kind\":\"walk:ddpm\",\"img\":" + std::to_string(image) + ",\"seed\":0,\"t\":4,\"eps\":0.1,\"sampler\":\"ddpm\",\"list\":" + list + "}", "test");
+  return JsonObject::parse("{\"kind\":\"walk:ddpm\",\"img\":" + std::to_string(image) +
+                               ",\"seed\":0,\"t\":4,\"eps\":0.1,\"sampler\":\"ddpm\",\"list\":" + list + "}",
+                           "test");
 }
 
 ExperimentOptions options_of(const std::vector<std::string>& samplers) {
@@ -66,7 +68,8 @@ TEST(ExperimentCurves, RecordsThatDoNotFitAreRefused) {
 }
 
 TEST(ExperimentCurves, DifferencesHaveASign) {
-  const std::vector<double> a = {1, 2, 3, 4, 5, 6, 7, 8}, b = {2, 3.1, 4, 5, 6.2, 7, 8, 9}, mixed = {2, 1, 4, 3, 6, 5, 8, 7};
+  const std::vector<double> a = {1, 2, 3, 4, 5, 6, 7, 8}, b = {2, 3.1, 4, 5, 6.2, 7, 8, 9},
+                            mixed = {2, 1, 4, 3, 6, 5, 8, 7};
   EXPECT_EQ(difference_sign(a, b), 1);
   EXPECT_EQ(difference_sign(b, a), -1);
   EXPECT_EQ(difference_sign(a, mixed), 0);
