@@ -42,6 +42,7 @@ Cell count_cell(int value);
 Cell value_cell(double value, int n = -1);
 Cell percent_cell(const Proportion& p);                // in %, with interval and n; "-" for n = 0
 Cell mean_cell(const std::vector<double>& values);     // mean, sd, 95 % interval of the mean (normal), n
+Cell spread_cell(const std::vector<double>& values);   // mean, sd, n: for values with bounds, where a normal interval would leave them
 Cell papers_cell(double value, double deviation = kNoNumber);   // "-" for NaN
 Cell rate_cell(const RecordGroup* group);              // mean CR +- sd over images; "-" for null
 
