@@ -59,6 +59,15 @@ Proportion clopper_pearson(int k, int n) {
   return p;
 }
 
+Interval middle95(const std::vector<double>& values) {
+  std::vector<double> known;
+  for (double v : values)
+    if (!std::isnan(v)) known.push_back(v);
+  if (known.empty() || known.size() * 2 < values.size()) return {kNone, kNone};
+  std::sort(known.begin(), known.end());
+  return {quantile(known, kTail), quantile(known, 1 - kTail)};
+}
+
 Interval bootstrap(int count, int rounds, const std::function<double(const std::vector<int>&)>& statistic) {
   PURESCOPE_REQUIRE(count > 0 && rounds > 1);
   std::vector<double> values;
@@ -66,11 +75,9 @@ Interval bootstrap(int count, int rounds, const std::function<double(const std::
   uint64_t state = kBootstrapSeed;
   for (int r = 0; r < rounds; ++r) {
     for (int& pick : picks) pick = static_cast<int>(next(state) % static_cast<uint64_t>(count));
-    if (const double v = statistic(picks); !std::isnan(v)) values.push_back(v);
+    values.push_back(statistic(picks));
   }
-  if (values.size() * 2 < static_cast<size_t>(rounds)) return {kNone, kNone};
-  std::sort(values.begin(), values.end());
-  return {quantile(values, kTail), quantile(values, 1 - kTail)};
+  return middle95(values);
 }
 
 PairedDifference paired_difference(const std::vector<double>& a, const std::vector<double>& b) {
@@ -109,15 +116,15 @@ SigmoidFit fit_sigmoid(const std::vector<double>& x, const std::vector<double>& 
   double least = std::numeric_limits<double>::infinity();
   const auto attempt = [&](double centre, double width) {
     if (width <= 0) return;
-    double ys = 0, ss = 0, error = 0;
-    std::vector<double> s;
+    double ys = 0, ss = 0, yy = 0;
     for (size_t i = 0; i < x.size(); ++i) {
-      s.push_back(1 / (1 + std::exp((x[i] - centre) / width)));
-      ys += y[i] * s[i];
-      ss += s[i] * s[i];
+      const double s = 1 / (1 + std::exp((x[i] - centre) / width));
+      ys += y[i] * s;
+      ss += s * s;
+      yy += y[i] * y[i];
     }
     const double top = ss > 0 ? std::clamp(ys / ss, 0., 1.) : 0;
-    for (size_t i = 0; i < x.size(); ++i) error += (y[i] - top * s[i]) * (y[i] - top * s[i]);
+    const double error = std::max(0., yy - 2 * top * ys + top * top * ss);   // sum of (y - top s)^2
     if (!(error < least)) return;
     least = error;
     best = {true, top, centre, width, std::sqrt(error / static_cast<double>(x.size()))};

@@ -15,8 +15,11 @@ Proportion clopper_pearson(int k, int n);
 
 struct Interval { double low, high; };
 
+// 2.5 and 97.5 % points of the values that are not NaN; NaN, NaN where fewer than half of them, or none, are left.
+Interval middle95(const std::vector<double>& values);
+
 // 95 % percentile interval of a statistic of `count` items that are drawn with replacement `rounds` times (Efron 1979): statistic(picks)
-// gets `count` positions. Values that are NaN are left out; NaN, NaN where fewer than half are left.
+// gets `count` positions; middle95 of its values.
 Interval bootstrap(int count, int rounds, const std::function<double(const std::vector<int>& picks)>& statistic);
 
 // b - a of the same images, pair by pair.

@@ -35,15 +35,21 @@ Cell percent_cell(const Proportion& p) {
   return c;
 }
 
-Cell mean_cell(const std::vector<double>& values) {
+Cell spread_cell(const std::vector<double>& values) {
   if (values.empty()) return word_cell("-");
   Cell c;
   c.value = mean(values);
   c.deviation = standard_deviation(values);
+  c.n = static_cast<int>(values.size());
+  return c;
+}
+
+Cell mean_cell(const std::vector<double>& values) {
+  if (values.empty()) return word_cell("-");
+  Cell c = spread_cell(values);
   const double half = kNormal95 * standard_error(values);
   c.low = c.value - half;
   c.high = c.value + half;
-  c.n = static_cast<int>(values.size());
   return c;
 }
 

@@ -13,6 +13,7 @@ Cell value_cell(double value, int n = -1);
 Cell count_cell(int64_t value);
 Cell percent_cell(const Proportion& p);                // in %, with interval and n; "-" for n = 0
 Cell mean_cell(const std::vector<double>& values);     // mean, sd, 95 % interval of the mean (normal), n
+Cell spread_cell(const std::vector<double>& values);   // mean, sd, n: for values with bounds, where a normal interval would leave them
 Cell papers_cell(double value, double deviation = kNoNumber);   // "-" for NaN
 
 std::string percent_text(const Proportion& p);         // "23.7 % [21.2, 26.4] (n 1000)"

@@ -34,7 +34,12 @@ struct Law {
   SigmoidFit fit;
   std::vector<double> x, y;
   std::vector<int64_t> images;
-  Interval at_zero{kNoNumber, kNoNumber};
+  std::vector<SigmoidFit> refits;    // of resampled images
+  Interval at(double x) const {
+    std::vector<double> values;
+    for (const SigmoidFit& f : refits) values.push_back(f(x));
+    return middle95(values);
+  }
 };
 
 SigmoidFit refit(const std::vector<RecordGroup>& groups, const std::vector<int64_t>& images, const std::vector<int>& picks) {
@@ -54,17 +59,20 @@ Law find_law(const std::vector<RecordGroup>& groups) {
   points(groups, law.images, law.x, law.y);
   law.fit = fit_sigmoid(law.x, law.y);
   if (law.fit.found)
-    law.at_zero = bootstrap(static_cast<int>(law.images.size()), kRounds, [&](const std::vector<int>& picks) { return refit(groups, law.images, picks)(0); });
+    bootstrap(static_cast<int>(law.images.size()), kRounds, [&](const std::vector<int>& picks) {
+      law.refits.push_back(refit(groups, law.images, picks));
+      return 0;
+    });
   return law;
 }
 
 // The fitted curve with its bootstrap band.
-Series curve(const Law& law, const std::vector<RecordGroup>& groups, double last) {
+Series curve(const Law& law, double last) {
   Series s = make_series(Series::Line, "sigmoid");
   constexpr int kPoints = 24;
   for (int i = 0; i <= kPoints; ++i) {
     const double x = last * i / kPoints;
-    const Interval band = bootstrap(static_cast<int>(law.images.size()), kRounds / 8, [&](const std::vector<int>& picks) { return refit(groups, law.images, picks)(x); });
+    const Interval band = law.at(x);
     add_point(s, x, 100 * law.fit(x), 100 * band.low, 100 * band.high);
   }
   return s;
@@ -95,7 +103,7 @@ void law_plot(const Law& law, const std::vector<RecordGroup>& groups, Section& s
     plot.series.push_back(ours);
     if (!theirs.x.empty()) plot.series.push_back(theirs);
   }
-  if (law.fit.found) plot.series.push_back(curve(law, groups, last));
+  if (law.fit.found) plot.series.push_back(curve(law, last));
   s.plots.push_back(plot);
 }
 
@@ -107,16 +115,17 @@ void law_fit(const Law& law, const std::vector<RecordGroup>& groups, Section& s)
     return;
   }
   const Proportion clean = groups.front().share(right_clean);
+  const Interval at_zero = law.at(0);
   ResultTable table{"Sigmoid a / (1 + exp((CR - c) / w)), least squares over all points", "Interval: percentile bootstrap over images.", {}, {}};
   table.columns = {{"a", "%", 1}, {"c", ""}, {"w", ""}, {"rms residual", "points", 1}, {"value at CR = 0", "%", 1}, {"accuracy of the classifier alone", "%", 1}};
   Cell zero = value_cell(100 * law.fit(0), n);
-  zero.low = 100 * law.at_zero.low;
-  zero.high = 100 * law.at_zero.high;
+  zero.low = 100 * at_zero.low;
+  zero.high = 100 * at_zero.high;
   table.rows.push_back({value_cell(100 * law.fit.top), value_cell(law.fit.centre), value_cell(law.fit.width), value_cell(100 * law.fit.residual), zero, percent_cell(clean)});
   s.tables.push_back(table);
-  const bool apart = clean.low > law.at_zero.high || clean.high < law.at_zero.low;
-  s.findings.push_back("Carried on to rate 0 the sigmoid gives " + number_words(100 * law.fit(0), 1) + " % [" + number_words(100 * law.at_zero.low, 1) + ", " +
-                       number_words(100 * law.at_zero.high, 1) + "] (bootstrap over " + std::to_string(n) + " images); the classifier alone is right on " + percent_text(clean) +
+  const bool apart = clean.low > at_zero.high || clean.high < at_zero.low;
+  s.findings.push_back("Carried on to rate 0 the sigmoid gives " + number_words(100 * law.fit(0), 1) + " % [" + number_words(100 * at_zero.low, 1) + ", " +
+                       number_words(100 * at_zero.high, 1) + "] (bootstrap over " + std::to_string(n) + " images); the classifier alone is right on " + percent_text(clean) +
                        "; the two intervals " + (apart ? "do not overlap." : "overlap."));
   s.findings.push_back("The points leave the sigmoid by " + number_words(100 * law.fit.residual, 1) + " points (root mean square over " + std::to_string(law.x.size()) + " settings).");
 }

@@ -77,7 +77,7 @@ std::vector<ExperimentUnit> survival_units(const ExperimentOptions& o) {
 void survival_judge(const std::vector<JsonObject>& records, Section& s) {
   const std::vector<RecordGroup> groups = minima(records);
   if (groups.empty()) return;
-  ResultTable table{"Minimum perturbation of the classifier alone, units of eps", "S(0+): share not misclassified as it is. Fit: mass at 0 and a normal distribution, maximum likelihood with censored values; "
+  ResultTable table{"Minimum perturbation of the classifier alone, units of eps", "S(0+): share not misclassified as it is, with the exact interval of Clopper and Pearson. Fit: mass at 0 and a normal distribution, maximum likelihood with censored values; "
                     "distance: largest gap between fit and Kaplan-Meier curve.", {}, {}};
   table.columns = {{"at", ""}, {"S(0+)", "%", 1}, {"mean of the normal part", ""}, {"its deviation", ""}, {"largest distance", "points", 1}, {"median of the curve", ""}, {"not broken", "", 0}, {"contradictions", "", 0}};
   Plot plot;
@@ -93,7 +93,7 @@ void survival_judge(const std::vector<JsonObject>& records, Section& s) {
   for (const RecordGroup& g : groups) {
     const std::vector<Survival> seen = observations(g);
     const ZeroInflatedNormal fit = fit_zero_inflated_normal(seen);
-    const Proportion start = survivors(g, 0);
+    const Proportion alive = survivors(g, 0), start = clopper_pearson(alive.k, alive.n);
     double half = kNoNumber;
     for (const SurvivalPoint& p : kaplan_meier(seen))
       if (std::isnan(half) && p.survival <= .5) half = p.time;

@@ -253,7 +253,7 @@ void protocol_section(const std::vector<JsonObject>& records, Section& section) 
       std::vector<double> means = collect(set, &Judged::mean);
       for (double& v : means) v *= 100;
       matrix.rows.push_back({word_cell(name == "none" ? "no attack" : name), percent_cell(share(set, "fixed")), percent_cell(share(set, "transfer")),
-                             percent_cell(share(set, kOneShot)), mean_cell(means), percent_cell(share(set, "worst")), percent_cell(share(set, "majority"))});
+                             percent_cell(share(set, kOneShot)), spread_cell(means), percent_cell(share(set, "worst")), percent_cell(share(set, "majority"))});
     }
     ResultTable heads{"The numbers of the papers' tables on randomness" + at, "Papers: CIFAR-10, DDPM, t* 100, EOT of 15 draws; +- over three seeds.", {{"", ""}, {"accuracy", "%", 1}, {"papers", "%", 1}}, {}};
     for (const Headline& h : headlines(t)) {
@@ -272,7 +272,7 @@ void protocol_section(const std::vector<JsonObject>& records, Section& section) 
     for (const Correlation& c : correlations(t)) {
       const std::string prefix = "perturbation, ";
       const PapersNumber p = c.name.starts_with(prefix) ? papers_correlation(c.name.substr(prefix.size(), c.name.find(" and") - prefix.size())) : PapersNumber{};
-      cosines.rows.push_back({word_cell(c.name), mean_cell(c.values), papers_cell(p.value, p.deviation)});
+      cosines.rows.push_back({word_cell(c.name), spread_cell(c.values), papers_cell(p.value, p.deviation)});
     }
     for (ResultTable* table : {&heads, &matrix, &pairs, &cosines}) section.tables.push_back(std::move(*table));
   }
