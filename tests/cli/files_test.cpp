@@ -295,7 +295,7 @@ TEST(CliFiles, PresetsSetTheirFlags) {
             std::string::npos);
   EXPECT_NE(said("c.npy", {"--preset", "cifar10-scoresde-vp", "--t", "2"}).find("labels 999 t"), std::string::npos);
   std::vector<std::string> wrong = base;
-  wrong.insert(wrong.end(), {folder / "d.npy", "--preset", "imagenet"});
+  wrong.insert(wrong.end(), {folder / "d.npy", "--preset", "imagenets"});
   expect_failure(wrong, 2, "unknown preset", "imagenet-guided");
 }
 
