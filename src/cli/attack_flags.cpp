@@ -5,19 +5,6 @@
 
 namespace purescope {
 
-void add_data_flags(Command& c, AttackOptions& o) {
-  c.group("Images");
-  c.text("-d,--data", "SOURCE", "shapes[:SEED], cifar10:FILE.bin or folder, folder:DIR[,LIST][,Res256Crop224], npy:X.npy,LABELS.npy (default shapes)", o.data);
-  c.option("-n,--n-images", "N", "how many (default 100, or all if there are fewer)",
-           [&o](const std::string& text, const std::string& flag) { o.count = parse_count(text, flag); });
-  c.option("--subset", "A:B", "images A to B - 1 of the source; their noise is that of the full run",
-           [&o](const std::string& text, const std::string& flag) {
-             const auto [first, last] = parse_range(text, flag);
-             o.first = first;
-             o.count = last - first;
-           });
-}
-
 void add_run_flags(Command& c, AttackOptions& o) {
   c.group("Run");
   c.text("-o,--out", "DIR", "run directory (default runs/COMMAND-HASH8)", o.out);

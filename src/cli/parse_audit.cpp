@@ -1,6 +1,7 @@
 // audit: is the gradient right, and is the attack as strong as it should be?
 #include <memory>
 
+#include "cli/attack_flags.h"
 #include "cli/audit_run.h"
 #include "cli/bundled.h"
 #include "cli/commands.h"
@@ -15,20 +16,6 @@ namespace {
 // The measurements of an audit and of a trace read arrays in place.
 void require_cpu() {
   if (current_device() != Device::Cpu) fail(kUnavailable, "this command runs on the CPU only", "--device", "use --device cpu");
-}
-
-void add_images(Command& c, AuditRunOptions& o) {
-  c.group("Images");
-  c.text("-d,--data", "SOURCE",
-         "shapes[:SEED], cifar10:FILE.bin or folder, folder:DIR, npy:X.npy,LABELS.npy (default shapes)", o.data);
-  c.option("-n,--n-images", "N", "how many (default: the profile's)",
-           [&o](const std::string& text, const std::string& flag) { o.count = parse_count(text, flag); });
-  c.option("--subset", "A:B", "images A to B - 1 of the source; their noise is that of the full run",
-           [&o](const std::string& text, const std::string& flag) {
-             const auto [first, last] = parse_range(text, flag);
-             o.first = first;
-             o.count = last - first;
-           });
 }
 
 // What the line asks for beside its profile; 0 or empty: as the profile says.
@@ -179,7 +166,7 @@ void register_audit_commands(Program& program) {
   add_noise_file_flags(c, o->noise);
   add_purifier_flags(c, o->purifier);
   add_classifier_flags(c, o->classifier);
-  add_images(c, *o);
+  add_data_flags(c, *o, "the profile's");
   add_attack(c, *o, *asked);
   add_bars(c, o->bars);
   add_purify_flags(c, o->purify);
