@@ -11,7 +11,7 @@
 #include "cli/attack_state.h"
 #include "cli/attack_run.h"
 #include "cli/commands.h"
-#include "cli/load.h"
+#include "cli/run_nets.h"
 #include "core/check.h"
 #include "core/parallel.h"
 #include "data/dataset.h"
@@ -224,27 +224,16 @@ int64_t record_total(const AttackOptions& o, int images) {
 
 int run_attack(const AttackOptions& o) {
   Dataset data = load_run_data(o);
-  const bool alone = o.purifier.weights == "none";
-  std::optional<LoadedNet> purifier;
-  if (!alone) purifier = load_purifier(o.purifier, o.common);
-  const LoadedNet classifier = load_classifier(o.classifier, o.common);
-  check_run(o, data, {classifier.image().h, classifier.image().w, classifier.outputs()});
-  if (purifier)
-    for (int t : o.run.t) check_t_max(*purifier, t, o.common.force);
-
-  std::optional<Net> unet;
-  if (purifier) unet.emplace(purifier->make_net());
-  Net base = classifier.make_net(), behind = classifier.make_net();
-  const int batch = o.batch ? o.batch : purifier && purifier->image().h * purifier->image().w > 32 * 32 ? 1 : 8;
+  RunNets nets(o, data);
   const NoiseStream stream(o.noise.mode);
-  const size_t keep = apply_memory(o.purify.memory, unet ? &*unet : nullptr, base, behind, batch, o.run.t.back());
-  Robustness robustness(unet ? &*unet : nullptr, base, behind, o.run, stream, batch, keep);
+  const size_t keep = apply_memory(o.purify.memory, nets.unet(), nets.base, nets.behind, nets.batch, o.run.t.back());
+  Robustness robustness(nets.unet(), nets.base, nets.behind, o.run, stream, nets.batch, keep);
 
   install_stop_handlers();   // before the run directory exists, so that no run dies half-made
-  RunSink sink(o, data, purifier ? purifier->params->sha256() : "none", classifier.params->sha256(), purifier ? purifier->model.arch : "none",
-               classifier.model.arch, sizeof(real) == 8 ? "f64" : "f32");
+  RunSink sink(o, data, nets.purifier ? nets.purifier->params->sha256() : "none", nets.classifier.params->sha256(),
+               nets.purifier ? nets.purifier->model.arch : "none", nets.classifier.model.arch, sizeof(real) == 8 ? "f64" : "f32");
   const RunFacts facts = sink.facts();
-  const bool finished = Runner(o, data, robustness, facts, batch, sink).run(static_cast<int>(record_total(o, data.count())));
+  const bool finished = Runner(o, data, robustness, facts, nets.batch, sink).run(static_cast<int>(record_total(o, data.count())));
   if (!finished) return sink.stopped();
   if (o.kind == RunKind::Attack && !sink.verifying()) write_grid(o, data, robustness, sink);
   return sink.finish();

@@ -3,7 +3,7 @@
 #include <cstdio>
 
 #include "cli/experiment_run.h"
-#include "cli/load.h"
+#include "cli/run_nets.h"
 #include "cli/run_sink.h"
 #include "core/check.h"
 #include "experiment/measure.h"
@@ -17,10 +17,6 @@
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
-
-int batch_size(const AttackOptions& o, const LoadedNet& purifier) {
-  return o.batch ? o.batch : purifier.image().h * purifier.image().w > 32 * 32 ? 1 : 8;
-}
 
 template <class Work>
 double seconds_of(const Work& work) {
@@ -81,7 +77,7 @@ ExperimentCost experiment_cost(const ExperimentRunOptions& o) {
   const LoadedNet purifier = need_purifier(o.run), classifier = load_classifier(o.run.classifier, o.run.common);
   Net unet = purifier.make_net(), behind = classifier.make_net();
   const Dataset data = load_run_data(o.run);
-  return {time_passes(unet, behind, batch_size(o.run, purifier)), trained_range(purifier), data.count(), static_cast<int>(data.image_size())};
+  return {time_passes(unet, behind, batch_size(o.run, &purifier)), trained_range(purifier), data.count(), static_cast<int>(data.image_size())};
 }
 
 int run_experiment(const ExperimentRunOptions& o) {
@@ -96,7 +92,7 @@ int run_experiment(const ExperimentRunOptions& o) {
   const std::vector<ExperimentUnit> units = experiment.units(x);
 
   Net unet = purifier.make_net(), base = classifier.make_net(), behind = classifier.make_net();
-  const int batch = batch_size(run, purifier);
+  const int batch = batch_size(run, &purifier);
   const PassSeconds each = time_passes(unet, behind, batch);
   const NoiseStream stream(run.noise.mode);
   const size_t keep = apply_memory(run.purify.memory, &unet, base, behind, batch, x.run.t.back());

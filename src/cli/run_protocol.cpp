@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "analysis/robustness.h"
-#include "cli/load.h"
 #include "cli/protocol.h"
+#include "cli/run_nets.h"
 #include "cli/run_sink.h"
 #include "core/check.h"
 #include "experiment/protocol_sets.h"
@@ -115,28 +115,19 @@ int run_protocol(const ProtocolOptions& p) {
   if (given && clean) check_pair(*clean, *given);
   const Dataset& main = given ? *given : *clean;
 
-  std::optional<LoadedNet> purifier;
-  if (o.purifier.weights != "none") purifier = load_purifier(o.purifier, o.common);
-  const LoadedNet classifier = load_classifier(o.classifier, o.common);
-  check_run(o, main, {classifier.image().h, classifier.image().w, classifier.outputs()});
-  if (purifier)
-    for (int t : o.run.t) check_t_max(*purifier, t, o.common.force);
-  std::optional<Net> unet;
-  if (purifier) unet.emplace(purifier->make_net());
-  Net base = classifier.make_net(), behind = classifier.make_net();
-  const int batch = o.batch ? o.batch : purifier && purifier->image().h * purifier->image().w > 32 * 32 ? 1 : 8;
+  RunNets nets(o, main);
   const NoiseStream stream(o.noise.mode);
-  Robustness robustness(unet ? &*unet : nullptr, base, behind, o.run, stream, batch, 0);
+  Robustness robustness(nets.unet(), nets.base, nets.behind, o.run, stream, nets.batch, 0);
 
   install_stop_handlers();
   SinkPlan plan{"protocol",
                 {{"other-seed", std::to_string(p.test_seed)}, {"tries", std::to_string(p.tries)}, {"no-other", p.no_other ? "true" : "false"},
                  {"control", given && clean ? "true" : "false"}, {"clean_sha256", json_quote(clean ? clean->sha256 : "none"), ConfigRole::Identity}},
                 [](const std::vector<std::string>& records, bool json) { return json ? protocol_json(records) : protocol_text(records); }};
-  RunSink sink(o, main, purifier ? purifier->params->sha256() : "none", classifier.params->sha256(), purifier ? purifier->model.arch : "none",
-               classifier.model.arch, sizeof(real) == 8 ? "f64" : "f32", std::move(plan));
+  RunSink sink(o, main, nets.purifier ? nets.purifier->params->sha256() : "none", nets.classifier.params->sha256(),
+               nets.purifier ? nets.purifier->model.arch : "none", nets.classifier.model.arch, sizeof(real) == 8 ? "f64" : "f32", std::move(plan));
   if (given && !clean && !o.common.quiet) std::fprintf(stderr, "note: no control; --data with the clean images adds it\n");
-  return ProtocolRunner(p, clean ? &*clean : nullptr, given ? &*given : nullptr, robustness, batch, sink).run() ? sink.finish() : sink.stopped();
+  return ProtocolRunner(p, clean ? &*clean : nullptr, given ? &*given : nullptr, robustness, nets.batch, sink).run() ? sink.finish() : sink.stopped();
 }
 
 }  // namespace PURESCOPE_REAL_NS
