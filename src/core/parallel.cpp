@@ -3,7 +3,6 @@
 #include <sched.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -17,69 +16,83 @@
 namespace purescope {
 namespace {
 
+constexpr int kLooks = 2000;  // about 20 to 50 microseconds
+
 thread_local bool inside_task = false;
 
-// A pool that sleeps between calls. The caller takes part in the work.
+// Tells the core that this is a loop of waiting.
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+// Returns once `value` is no longer `old`. Tasks of a network follow each other within microseconds, while waking a sleeping thread takes tens
+// of them: it looks for a while before it sleeps.
+template <class T>
+void await_change(const std::atomic<T>& value, T old) {
+  for (int look = 0; look < kLooks; ++look) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    pause();
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+// A pool that sleeps when there is nothing to do. The caller takes part in the work.
 class Pool {
  public:
   explicit Pool(int threads) {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
   }
   ~Pool() {
-    { std::lock_guard<std::mutex> lock(mutex_); stop_ = true; }
-    wake_.notify_all();
+    stop_ = true;
+    start();
     for (auto& worker : workers_) worker.join();
   }
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(int count, const std::function<void(int)>& task) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      task_ = &task; count_ = count; next_ = 0; busy_ = static_cast<int>(workers_.size()); error_ = nullptr;
-      ++generation_;
-    }
-    wake_.notify_all();
+    task_ = &task; count_ = count; next_ = 0; busy_ = static_cast<int>(workers_.size()); error_ = nullptr;
+    start();
     drain();
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return busy_ == 0; });
+    for (int busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) await_change(busy_, busy);
     if (error_) std::rethrow_exception(error_);
   }
 
  private:
+  // What was written before is seen by the workers.
+  void start() {
+    generation_.fetch_add(1, std::memory_order_release);
+    generation_.notify_all();
+  }
   void drain() {
     inside_task = true;
     for (int i; (i = next_.fetch_add(1)) < count_;) {
       try {
         (*task_)(i);
       } catch (...) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        std::lock_guard<std::mutex> lock(error_mutex_);
         if (!error_) error_ = std::current_exception();
       }
     }
     inside_task = false;
   }
   void work() {
-    for (unsigned seen = 0;;) {
-      {
-        std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
-        if (stop_) return;
-        seen = generation_;
-      }
+    for (unsigned seen = 0;; ++seen) {
+      await_change(generation_, seen);
+      if (stop_) return;
       drain();
-      std::lock_guard<std::mutex> lock(mutex_);
-      if (--busy_ == 0) done_.notify_one();
+      if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
     }
   }
 
   std::vector<std::thread> workers_;
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
   const std::function<void(int)>* task_ = nullptr;
-  std::atomic<int> next_{0};
-  int count_ = 0, busy_ = 0;
-  unsigned generation_ = 0;
+  int count_ = 0;
   bool stop_ = false;
+  std::atomic<int> next_{0}, busy_{0};
+  std::atomic<unsigned> generation_{0};  // calls so far; a worker takes part in each
+  std::mutex error_mutex_;
   std::exception_ptr error_;
 };
 

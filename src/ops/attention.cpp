@@ -13,7 +13,7 @@ namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
 
-constexpr int kQueryBlock = 64;  // query positions per forward task
+constexpr int kBlock = 64;  // positions per task
 
 real* scratch(size_t count, int slot) { return static_cast<real*>(thread_scratch(count * sizeof(real), slot)); }
 
@@ -33,6 +33,21 @@ void softmax_rows(real* s, int rows, int count) {
   }
 }
 
+// dP becomes dS = P (dP - sum_j dP_ij P_ij), in place.
+void softmax_backward_rows(const real* p, int rows, int count, real* d) {
+  for (int i = 0; i < rows; ++i, p += count, d += count) {
+    accum dot = 0;
+    for (int j = 0; j < count; ++j) dot += d[j] * p[j];
+    for (int j = 0; j < count; ++j) d[j] = p[j] * (d[j] - static_cast<real>(dot));
+  }
+}
+
+// task(first, count) for blocks of positions, in parallel unless the heads already are.
+template <class Task>
+void for_blocks(int positions, const Task& task) {
+  parallel_for((positions + kBlock - 1) / kBlock, [&](int block) { task(block * kBlock, std::min(kBlock, positions - block * kBlock)); });
+}
+
 // P for query positions [first, first + count) of one head.
 void probabilities(const Attention& s, const real* q, const real* k, int size, int positions, int first, int count, real* p) {
   gemm(true, false, count, positions, size, static_cast<real>(s.scale), q + first, positions, k, positions, 0, p, positions);
@@ -48,37 +63,43 @@ void forward_head(const Attention& s, const Head& head, int size, int positions,
   gemm(false, true, size, count, positions, 1, head.v, positions, p, positions, 0, head.y + first, positions);
 }
 
+// Two rounds: rows of P and dS by blocks of queries, then what is summed over the queries by blocks of keys.
 void backward_head(const Attention& s, const Head& head, int size, int positions) {
   const size_t square = static_cast<size_t>(positions) * positions;
   const real scale = static_cast<real>(s.scale);
-  real *p = scratch(square, 0), *ds = scratch(square, 1);
-  probabilities(s, head.q, head.k, size, positions, 0, positions, p);
-  if (head.dv) gemm(false, false, size, positions, positions, 1, head.dy, positions, p, positions, 0, head.dv, positions);
-  if (!head.dq && !head.dk) return;
-  gemm(true, false, positions, positions, size, 1, head.dy, positions, head.v, positions, 0, ds, positions);
-  for (int i = 0; i < positions; ++i) {
-    real *row = ds + static_cast<size_t>(i) * positions, *prob = p + static_cast<size_t>(i) * positions;
-    accum dot = 0;
-    for (int j = 0; j < positions; ++j) dot += row[j] * prob[j];
-    for (int j = 0; j < positions; ++j) row[j] = prob[j] * (row[j] - static_cast<real>(dot));
-  }
-  if (head.dq) gemm(false, true, size, positions, positions, scale, head.k, positions, ds, positions, 0, head.dq, positions);
-  if (head.dk) gemm(false, false, size, positions, positions, scale, head.q, positions, ds, positions, 0, head.dk, positions);
+  const bool wants_scores = head.dq || head.dk;
+  real *p = scratch(square, 0), *ds = wants_scores ? scratch(square, 1) : nullptr;
+  for_blocks(positions, [&](int first, int count) {
+    real* p_rows = p + static_cast<size_t>(first) * positions;
+    probabilities(s, head.q, head.k, size, positions, first, count, p_rows);
+    if (!wants_scores) return;
+    real* ds_rows = ds + static_cast<size_t>(first) * positions;
+    gemm(true, false, count, positions, size, 1, head.dy + first, positions, head.v, positions, 0, ds_rows, positions);
+    softmax_backward_rows(p_rows, count, positions, ds_rows);
+    if (head.dq) gemm(false, true, size, count, positions, scale, head.k, positions, ds_rows, positions, 0, head.dq + first, positions);
+  });
+  for_blocks(positions, [&](int first, int count) {
+    if (head.dv) gemm(false, false, size, count, positions, 1, head.dy, positions, p + first, positions, 0, head.dv + first, positions);
+    if (head.dk) gemm(false, false, size, count, positions, scale, head.q, positions, ds + first, positions, 0, head.dk + first, positions);
+  });
 }
 
 // Every head of every image; at(n, i) says where head i of image n lies.
 template <class At>
 void forward_heads(const Attention& s, int images, int positions, const At& at) {
-  const int blocks = (positions + kQueryBlock - 1) / kQueryBlock;
+  const int blocks = (positions + kBlock - 1) / kBlock;
   parallel_for(images * s.heads * blocks, [&](int task) {
-    const int first = task % blocks * kQueryBlock, count = std::min(kQueryBlock, positions - first);
+    const int first = task % blocks * kBlock, count = std::min(kBlock, positions - first);
     forward_head(s, at(task / blocks / s.heads, task / blocks % s.heads), s.channels / s.heads, positions, first, count);
   });
 }
 
 template <class At>
 void backward_heads(const Attention& s, int images, int positions, const At& at) {
-  parallel_for(images * s.heads, [&](int task) { backward_head(s, at(task / s.heads, task % s.heads), s.channels / s.heads, positions); });
+  const auto one = [&](int task) { backward_head(s, at(task / s.heads, task % s.heads), s.channels / s.heads, positions); };
+  // Blocks are the same either way, and so are the bits.
+  if (images * s.heads >= thread_count()) return parallel_for(images * s.heads, one);
+  for (int task = 0; task < images * s.heads; ++task) one(task);
 }
 
 // Place of head i in a packed array: q at the first, k at the second, v at the third third of its channels.
