@@ -19,7 +19,7 @@ elseif(PURESCOPE_CUDA STREQUAL "AUTO" AND PURESCOPE_NVCC AND EXISTS /dev/nvidiac
   set(cuda_in_program ON)
 endif()
 
-set(product_kernels conv2d linear attention)
+set(product_kernels conv2d linear attention nin)
 set(nvcc_flags -std=c++20 -O3 -lineinfo -I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/src -Xcompiler=-Wall,-Wextra,-ffp-contract=off
     -Werror all-warnings)
 list(GET PURESCOPE_CUDA_ARCHITECTURES -1 newest)

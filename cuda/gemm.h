@@ -3,14 +3,16 @@
 // by tiles of 64 x 64 in shared memory, 4 x 4 sums per thread. A and B are given by loaders, so that a gathered matrix (a convolution)
 // never exists in memory, and C by a store. The order of every sum depends on nothing but k: columns may therefore run over all images of
 // a batch, and image k of a batch still gets the same bits as image k alone. (A library promises no such thing: its choice of kernel
-// depends on the sizes.) Element (m, j) is computed by one thread, so there is nothing to reduce afterwards.
+// depends on the sizes.) Element (m, j) is computed by one thread, or one warp on its tensor cores, so there is nothing to reduce.
 //
 // A loader has
 //   kAlongDepth   whether neighbours in k (else in the line: m for A, j for B) are neighbours in memory; decides how threads share a load
 //   Line          what is worked out once per line
 //   line(z, i)    of line i of matrix z;   load(Line, k)   one value
 #pragma once
+#include "core/math_mode.h"
 #include "cuda/launch.h"
+#include "cuda/tensor.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -69,54 +71,108 @@ PURESCOPE_UNROLL
       values[i] = inside[line] && at < depth ? from.load(lines[line], at) : real(0);
     }
   }
-  __device__ void put(real (*tile)[kTile + kPerThread]) const {
+  template <class Sums>
+  __device__ void put(typename Sums::Value (*tile)[Sums::kStride]) const {
 PURESCOPE_UNROLL
-    for (int i = 0; i < kPerThread; ++i) tile[depth_of(i)][line_of(i)] = values[i];
+    for (int i = 0; i < kPerThread; ++i) tile[depth_of(i)][line_of(i)] = Sums::rounded(values[i]);
   }
 };
 
-template <class A, class B, class C>
-__global__ __launch_bounds__(kThreads) void gemm_kernel(int rows, int columns, int depth, A a, B b, C c) {
-  __shared__ real a_tile[kDepth][kTile + kPerThread], b_tile[kDepth][kTile + kPerThread];
-  const int z = blockIdx.z, row = blockIdx.y * kTile, column = blockIdx.x * kTile;
-  const int ty = threadIdx.x / kSide * kPerThread, tx = threadIdx.x % kSide * kPerThread;
-  Feed<A> feed_a;
-  Feed<B> feed_b;
-  feed_a.begin(a, z, row, rows);
-  feed_b.begin(b, z, column, columns);
+// The sums of a tile, as they grow by tiles of kDepth: 4 x 4 of them per thread.
+struct ThreadSums {
+  using Value = real;
+  static constexpr int kStride = kTile + kPerThread;
   real sums[kPerThread][kPerThread] = {};
-  feed_a.fetch(a, 0, depth);
-  feed_b.fetch(b, 0, depth);
-  for (int k = 0; k < depth; k += kDepth) {
-    feed_a.put(a_tile);
-    feed_b.put(b_tile);
-    __syncthreads();
-    if (k + kDepth < depth) {  // on their way while the tile is multiplied
-      feed_a.fetch(a, k + kDepth, depth);
-      feed_b.fetch(b, k + kDepth, depth);
-    }
+
+  __device__ static real rounded(real v) { return v; }
+  __device__ static int row() { return threadIdx.x / kSide * kPerThread; }
+  __device__ static int column() { return threadIdx.x % kSide * kPerThread; }
+  __device__ void add(const real (*a)[kStride], const real (*b)[kStride]) {
 PURESCOPE_UNROLL
     for (int d = 0; d < kDepth; ++d) {
       real left[kPerThread], right[kPerThread];
 PURESCOPE_UNROLL
-      for (int i = 0; i < kPerThread; ++i) left[i] = a_tile[d][ty + i], right[i] = b_tile[d][tx + i];
+      for (int i = 0; i < kPerThread; ++i) left[i] = a[d][row() + i], right[i] = b[d][column() + i];
 PURESCOPE_UNROLL
       for (int i = 0; i < kPerThread; ++i)
 PURESCOPE_UNROLL
         for (int j = 0; j < kPerThread; ++j) sums[i][j] += left[i] * right[j];
     }
+  }
+  // visit(m, j, value): those of this thread.
+  template <class Visit>
+  __device__ void each(const Visit& visit) const {
+    for (int i = 0; i < kPerThread; ++i)
+      for (int j = 0; j < kPerThread; ++j) visit(row() + i, column() + j, sums[i][j]);
+  }
+};
+
+#if !PURESCOPE_REAL_IS_DOUBLE
+// The same on tensor cores: eight warps, each with 32 x 16 sums.
+template <class Number>
+struct TensorSums {
+  using Value = typename Number::Value;
+  static constexpr int kStride = Number::kStride;
+  WarpSums<Number> sums;
+
+  __device__ static Value rounded(float v) { return Number::rounded(v); }
+  __device__ static int row() { return threadIdx.x / 128 * 32; }
+  __device__ static int column() { return threadIdx.x / 32 % 4 * 16; }
+  __device__ void add(const Value (*a)[kStride], const Value (*b)[kStride]) {
+    for (int d = 0; d < kDepth; d += Number::kDepth) sums.add(&a[d][row()], &b[d][column()]);
+  }
+  // Through shared memory: which sums a thread holds is the card's own matter.
+  template <class Visit>
+  __device__ void each(const Visit& visit) const {
+    alignas(32) __shared__ float tile[kTile][kTile + kPerThread];
+    sums.store(&tile[row()][column()], kTile + kPerThread);
+    __syncthreads();
+    for (int i = threadIdx.x; i < kTile * kTile; i += kThreads) visit(i / kTile, i % kTile, tile[i / kTile][i % kTile]);
+  }
+};
+#endif
+
+template <class Sums, class A, class B, class C>
+__global__ __launch_bounds__(kThreads) void gemm_kernel(int rows, int columns, int depth, A a, B b, C c) {
+  alignas(32) __shared__ typename Sums::Value a_tile[kDepth][Sums::kStride], b_tile[kDepth][Sums::kStride];
+  const int z = blockIdx.z, row = blockIdx.y * kTile, column = blockIdx.x * kTile;
+  Feed<A> feed_a;
+  Feed<B> feed_b;
+  feed_a.begin(a, z, row, rows);
+  feed_b.begin(b, z, column, columns);
+  Sums sums;
+  feed_a.fetch(a, 0, depth);
+  feed_b.fetch(b, 0, depth);
+  for (int k = 0; k < depth; k += kDepth) {
+    feed_a.template put<Sums>(a_tile);
+    feed_b.template put<Sums>(b_tile);
+    __syncthreads();
+    if (k + kDepth < depth) {  // on their way while the tile is multiplied
+      feed_a.fetch(a, k + kDepth, depth);
+      feed_b.fetch(b, k + kDepth, depth);
+    }
+    sums.add(a_tile, b_tile);
     __syncthreads();  // the tiles are overwritten next
   }
-  for (int i = 0; i < kPerThread; ++i)
-    for (int j = 0; j < kPerThread; ++j)
-      if (row + ty + i < rows && column + tx + j < columns) c(z, row + ty + i, column + tx + j, sums[i][j]);
+  sums.each([&](int m, int j, real value) {
+    if (row + m < rows && column + j < columns) c(z, row + m, column + j, value);
+  });
 }
 
-// All matrices z < count.
+template <class Sums, class A, class B, class C>
+void launch_products(int count, int rows, int columns, int depth, const A& a, const B& b, const C& c) {
+  const auto tiles = [](int size) { return static_cast<unsigned>((size + kTile - 1) / kTile); };
+  PURESCOPE_LAUNCH((gemm_kernel<Sums, A, B, C>), dim3(tiles(columns), tiles(rows), count), kThreads, 0)(rows, columns, depth, a, b, c);
+}
+
+// All matrices z < count, in the arithmetic of the process.
 template <class A, class B, class C>
 void multiply(int count, int rows, int columns, int depth, const A& a, const B& b, const C& c) {
-  const auto tiles = [](int size) { return static_cast<unsigned>((size + kTile - 1) / kTile); };
-  PURESCOPE_LAUNCH((gemm_kernel<A, B, C>), dim3(tiles(columns), tiles(rows), count), kThreads, 0)(rows, columns, depth, a, b, c);
+#if !PURESCOPE_REAL_IS_DOUBLE
+  if (current_math() == MathMode::Tf32) return launch_products<TensorSums<Tf32>>(count, rows, columns, depth, a, b, c);
+  if (current_math() == MathMode::Bf16) return launch_products<TensorSums<Bf16>>(count, rows, columns, depth, a, b, c);
+#endif
+  launch_products<ThreadSums>(count, rows, columns, depth, a, b, c);
 }
 
 }  // namespace PURESCOPE_DEVICE_NS

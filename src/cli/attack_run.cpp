@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/current_device.h"
 #include "core/hash.h"
+#include "core/math_mode.h"
 #include "core/parallel.h"
 #include "io/image.h"
 #include "io/json_text.h"

@@ -6,6 +6,7 @@
 #include "cli/attack_run.h"
 #include "cli/commands.h"
 #include "core/check.h"
+#include "core/math_mode.h"
 #include "core/parallel.h"
 #include "io/fraction.h"
 #include "io/journal.h"
@@ -57,7 +58,7 @@ std::vector<ConfigEntry> config(const AuditRunOptions& o, const Dataset& data, c
   };
   return {{"command", json_quote("audit")},
           {"real", json_quote(o.common.f64 ? "f64" : "f32")},
-          {"math", json_quote(math_name(o.common.math))},
+          {"math", json_quote(math_name(current_math()))},
           {"profile", json_quote(a.profile)},
           {"checks", list(a.checks)},
           {"defence", json_quote(audited_defence(o))},

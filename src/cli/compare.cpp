@@ -1,10 +1,12 @@
 #include "cli/compare.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.h"
 #include "core/check.h"
 #include "core/current_device.h"
+#include "core/math_mode.h"
 #include "io/json_text.h"
 #include "io/signals.h"
 #include "io/text.h"
@@ -24,9 +26,11 @@ Side run_side(const std::string& name, const CompareOptions& o) {
   if (name == "f64") return {f64::trace_for_compare(o), true, false, usual};
   if (name == "f32") return {f32::trace_for_compare(o), false, false, usual};
   Side side;
-  if (name == "exact" || name == "fast") {
+  const MathMode modes[] = {MathMode::Exact, MathMode::Fast, MathMode::Tf32, MathMode::Bf16};
+  const auto mode = std::find_if(std::begin(modes), std::end(modes), [&](MathMode m) { return name == math_name(m); });
+  if (mode != std::end(modes)) {
     const MathMode math = current_math();
-    set_current_math(name == "fast" ? MathMode::Fast : MathMode::Exact);
+    set_current_math(*mode);
     side = {o.common.f64 ? f64::trace_for_compare(o) : f32::trace_for_compare(o), o.common.f64, false, usual, current_math()};
     set_current_math(math);
     return side;

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "analysis/robustness_options.h"
-#include "core/math_mode.h"
 #include "diffusion/purify_options.h"
 #include "rng/noise.h"
 #include "train/train_options.h"
@@ -15,7 +14,8 @@ namespace purescope {
 
 struct CommonOptions {
   bool f64 = false;      // --real
-  MathMode math = MathMode::Exact;  // --math
+  bool fast = false;      // --math fast
+  std::string precision;  // --precision, empty: default
   std::string device;    // --device, empty: default
   int threads = 0;       // --threads, 0: default
   bool quiet = false;    // -q: no messages but warnings and errors

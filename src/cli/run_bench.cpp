@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "core/check.h"
+#include "core/math_mode.h"
 #include "core/parallel.h"
 #include "io/json_text.h"
 #include "io/signals.h"

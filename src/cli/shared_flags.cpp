@@ -5,17 +5,13 @@
 #include "cli/bundled.h"
 #include "core/check.h"
 #include "core/current_device.h"
+#include "core/math_mode.h"
 #include "core/parallel.h"
 #include "io/fraction.h"
 #include "io/text.h"
 
 namespace purescope {
 namespace {
-
-[[noreturn]] void not_built(const std::string& value, const std::string& flag) {
-  fail(kUsage, "not built: " + flag + " " + printable(value), flag,
-       "leave it out; float32 or float64 arithmetic is what this build has");
-}
 
 // Purifications of the papers by name. What is empty or 0 is left as it is, or the sampler's default.
 struct PurifyPreset { const char* name; int t; const char *forward, *sampler, *variance, *labels; int image_size; };
@@ -59,17 +55,18 @@ void add_common_flags(Command& c, CommonOptions& o) {
              o.f64 = text == "f64";
            });
   c.option("--math", "exact|fast",
-           "how convolutions are computed: plain sums, or Winograd's where a cost model says so, with more rounding; `explain --math fast` "
-           "prints which; CPU only, both scalars (default exact)",
+           "how products are computed (default exact). fast, with more rounding: on the CPU convolutions by Winograd where a cost model "
+           "says so (`explain --math fast` prints which), on a device by tensor cores",
            [&o](const std::string& text, const std::string& flag) {
              if (text != "exact" && text != "fast")
                fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose exact or fast");
-             o.math = text == "fast" ? MathMode::Fast : MathMode::Exact;
+             o.fast = text == "fast";
            });
-  c.option("--precision", "fp32", "precision of matrix products (default fp32)",
-           [](const std::string& text, const std::string& flag) {
-             if (text == "tf32" || text == "bf16") not_built(text, flag);
-             if (text != "fp32") fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose fp32");
+  c.option("--precision", "fp32|tf32|bf16", "factors of products with --math fast on a device, in float (default tf32)",
+           [&o](const std::string& text, const std::string& flag) {
+             if (text != "fp32" && text != "tf32" && text != "bf16")
+               fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose fp32, tf32 or bf16");
+             o.precision = text;
            });
   c.option("--device", "cpu|cuda[:N]|emulated",
            "where to compute: here, on CUDA card N, or its kernels run as plain C++, slowly (default PURESCOPE_DEVICE, else cpu)",
@@ -177,10 +174,27 @@ void add_noise_file_flags(Command& c, NoiseFlags& o) {
   c.text("--export-noise", "FILE", "write the noise of this run in the form that --noise reads", o.export_to);
 }
 
+namespace {
+
+// The arithmetic that --math and --precision ask for on the current device.
+MathMode math_mode(const CommonOptions& o) {
+  const bool rounded = o.precision == "tf32" || o.precision == "bf16";
+  if (rounded && (!o.fast || o.f64))
+    fail(kUsage, "products are rounded in fast arithmetic and in float only", "--precision " + o.precision,
+         o.f64 ? "use --real f32" : "add --math fast");
+  if (!o.fast) return MathMode::Exact;
+  if (current_device() == Device::Cpu && !rounded) return MathMode::Fast;
+  if (o.f64) fail(kUsage, "fast arithmetic on a device is built for float", "--math fast", "use --real f32, or --math exact");
+  if (o.precision == "fp32") return MathMode::Exact;
+  return o.precision == "bf16" ? MathMode::Bf16 : MathMode::Tf32;
+}
+
+}  // namespace
+
 void apply(const CommonOptions& o) {
   if (o.threads) set_thread_count(o.threads);
   if (!o.device.empty()) set_current_device(parse_device(o.device));
-  set_current_math(o.math);
+  set_current_math(math_mode(o));
 }
 
 PurifyOptions purify_options(const PurifyFlags& f, int t) {

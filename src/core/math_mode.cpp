@@ -13,12 +13,19 @@ MathMode chosen = MathMode::Exact;
 MathMode current_math() { return chosen; }
 
 void set_current_math(MathMode mode) {
-  if (mode == MathMode::Fast && current_device() != Device::Cpu)
-    fail(kUnavailable, "fast arithmetic is built for the CPU only", "--math fast with the device " + std::string(device_kind(current_device())),
-         "use --device cpu, or --math exact");
+  const bool on_cpu = current_device() == Device::Cpu;
+  if (mode == MathMode::Fast && !on_cpu)
+    fail(kUnavailable, "Winograd's convolutions are built for the CPU only", std::string("the device ") + device_kind(current_device()),
+         "use --precision tf32 or bf16 there");
+  if ((mode == MathMode::Tf32 || mode == MathMode::Bf16) && on_cpu)
+    fail(kUnavailable, std::string("the CPU has no arithmetic in ") + math_name(mode), "--precision " + std::string(math_name(mode)),
+         "use --device cuda, or leave --precision out");
   chosen = mode;
 }
 
-const char* math_name(MathMode mode) { return mode == MathMode::Fast ? "fast" : "exact"; }
+const char* math_name(MathMode mode) {
+  constexpr const char* names[] = {"exact", "fast", "tf32", "bf16"};
+  return names[static_cast<int>(mode)];
+}
 
 }  // namespace purescope

@@ -1,5 +1,6 @@
 // Seconds per forward, forward + input gradient and (on request) training pass of a network with formula weights. One JSON line per
-// row on stdout. Usage: net_bench ARCH BATCH THREADS forward|gradient|training [REPEATS [exact|fast [profile]]]
+// row on stdout. Usage: net_bench ARCH BATCH THREADS forward|gradient|training [REPEATS [exact|fast|tf32|bf16 [profile]]]
+// PURESCOPE_DEVICE says where; tf32 and bf16 are arithmetics of a card. A pass begins with the input's copy there and ends with the result's copy back.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -19,7 +20,7 @@ using namespace purescope;
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    fprintf(stderr, "usage: net_bench ARCH BATCH THREADS forward|gradient|training [REPEATS [exact|fast [profile]]]\n");
+    fprintf(stderr, "usage: net_bench ARCH BATCH THREADS forward|gradient|training [REPEATS [exact|fast|tf32|bf16 [profile]]]\n");
     return kUsage;
   }
   try {
@@ -27,7 +28,8 @@ int main(int argc, char** argv) {
     const int batch = std::atoi(argv[2]), threads = std::atoi(argv[3]), repeats = argc > 5 ? std::atoi(argv[5]) : 5;
     set_thread_count(threads);
     const std::string math = argc > 6 ? argv[6] : "exact";
-    set_current_math(math == "fast" ? MathMode::Fast : MathMode::Exact);
+    for (const MathMode mode : {MathMode::Fast, MathMode::Tf32, MathMode::Bf16})
+      if (math == math_name(mode)) set_current_math(mode);
     Model model = make_model(arch, what == "training");
     auto params = std::make_shared<Params>(model);
     fill_by_formula(*params, model);
@@ -49,17 +51,29 @@ int main(int argc, char** argv) {
         lap(line.kind == BackwardLine::Add ? "backward fan-in" : std::string("backward ") + op_name(model.steps[line.step].op));
       };
     }
+    std::vector<real> input(net.input().size()), output(net.output().size()), cotangent(output.size()), gradient(input.size());
+    for (size_t k = 0; k < input.size(); ++k) input[k] = static_cast<real>(formula_value("input", k, 0, 1));
+    for (size_t k = 0; k < output.size(); ++k) cotangent[k] = static_cast<real>(formula_value("cotangent", k, 0, 1));
+    const Device device = net.device();
+    const auto copy_to = [&](View to, const std::vector<real>& from) {
+      device_copy(device, to.data, Device::Cpu, from.data(), from.size() * sizeof(real));
+    };
+    const auto copy_from = [&](std::vector<real>& to, View from) {
+      device_copy(Device::Cpu, to.data(), device, from.data, to.size() * sizeof(real));
+    };
     std::vector<double> seconds;
     for (int i = 0; i < repeats + 2; ++i) {
-      for (size_t k = 0; k < net.input().size(); ++k) net.input().data[k] = formula_value("input", k, 0, 1);
-      net.set_time(50);
       const auto begin = std::chrono::steady_clock::now();
+      copy_to(net.input(), input);
+      net.set_time(50);
       mark = cpu_now();
       net.forward();
       if (what != "forward") {
-        for (size_t k = 0; k < net.output().size(); ++k) net.output_grad().data[k] = formula_value("cotangent", k, 0, 1);
+        copy_to(net.output_grad(), cotangent);
         net.backward();
       }
+      if (what == "gradient") copy_from(gradient, net.input_grad());
+      else copy_from(output, net.output());
       if (i >= 2) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     }
     for (const auto& [key, value] : profile) fprintf(stderr, "%-32s %8.2f ms\n", key.c_str(), 1e3 * value / (repeats + 2));

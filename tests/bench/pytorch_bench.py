@@ -2,13 +2,17 @@
 
 usage: /usr/bin/python3 tests/bench/pytorch_bench.py [--quick] [--threads 1,2] [--batch 1,8]
            [--network ddpm-cifar10|wrn-28-10] [--what forward|gradient|training|chain]     (default: all of them)
+       python3 tests/bench/pytorch_bench.py --card [--quick] [--batch 1,64,256] [--network ...] [--what forward|gradient]
 Rows: forward (no graph), forward+input_gradient (parameters frozen, CPU, float32), a training step of the bundled CIFAR-10 purifier's
 architecture, and the gradient of wrn-28-10 behind 20 reverse steps of ddpm-cifar10 with one graph that stores everything.
 Each figure is the median of 5 runs after 2 warm-ups; --quick takes 1 run after 1 warm-up. Hash weights, hash inputs.
 "load" is the one-minute load average before the row: on a busy machine the figures are upper bounds.
+--card: on a CUDA card instead, each network eager, compiled (torch.compile) and as a CUDA graph, in float32, TF32 and under bfloat16
+autocast, in both memory formats. PURESCOPE_CARD=cpu runs the same rows without a card (no graphs), to try the script.
 Every thread count runs in a process of its own, since a threaded OpenBLAS reads its count only at the start.
 """
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -71,6 +75,66 @@ def inference_rows(options, name, network, t_of, scale, shift):
                 report(options, name, "forward+input_gradient", batch, layout, gradient)
 
 
+def card_ways(network, what, x, arguments, device):
+    """(name, function) of each way to run one pass over x."""
+    def passes(model):
+        def forward():
+            with torch.no_grad():
+                return model(x, *arguments)
+
+        def gradient():
+            v = x.detach().requires_grad_(True)
+            y = model(v, *arguments)
+            return torch.autograd.grad(y, v, torch.ones_like(y))
+        return forward if what == "forward" else gradient
+
+    def recorded():
+        run = passes(network)
+        stream = torch.cuda.Stream()
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                run()
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            run()
+        return graph.replay
+
+    yield "eager", lambda: passes(network)
+    if hasattr(torch, "compile"):
+        yield "compiled", lambda: passes(torch.compile(network))
+    if device == "cuda":
+        yield "graph", recorded
+
+
+def card_rows(options, name, network, t_of, scale, shift):
+    device = os.environ.get("PURESCOPE_CARD", "cuda")
+    synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
+    for p in network.to(device).parameters():
+        p.requires_grad_(False)
+    for what, batch, (layout, memory_format), precision in itertools.product(
+            ("forward", "gradient"), options.batch, FORMATS.items(), ("fp32", "tf32", "bf16")):
+        if options.what not in (None, what):
+            continue
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        network = network.to(memory_format=memory_format)
+        x = torch.from_numpy(hash_values.uniform("input", (batch, 3, 32, 32), scale, shift)).to(device, memory_format=memory_format)
+        arguments = tuple(a.to(device) for a in t_of(batch))
+        for way, prepare in card_ways(network, what, x, arguments, device):
+            try:
+                with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+                    run = prepare()
+
+                    def timed():
+                        run()
+                        synchronize()
+                    seconds = median_seconds(timed, *((1, 1) if options.quick else (5, 20)))
+            except (RuntimeError, AssertionError) as error:     # one way that fails must not end the table
+                seconds, why = None, str(error).splitlines()[0]
+            print(json.dumps({"network": name, "what": what, "batch": batch, "format": layout, "precision": precision, "way": way,
+                              "seconds": seconds, **({} if seconds else {"error": why}), "torch": torch.__version__}), flush=True)
+
+
 def training_rows(options, batch=32):
     """eps-prediction loss of a small U-Net: noise, forward, backward, Adam. No dropout."""
     settings = dict(ch=32, mult=(1, 2, 2), blocks=1, attn=(8,), groups=32, size=32)
@@ -113,14 +177,17 @@ def chain_rows(options, steps=20):
         report(options, "wrn-28-10 behind 20 steps of ddpm-cifar10", "chain", 1, layout, gradient)
 
 
+def network_rows(options, rows):
+    if options.network in (None, "ddpm-cifar10"):
+        rows(options, "ddpm-cifar10", hash_values.fill_network(networks.DdpmUnet()), lambda n: (torch.full((n,), 50),), 3 ** 0.5, 0.0)
+    if options.network in (None, "wrn-28-10"):
+        rows(options, "wrn-28-10", hash_values.fill_network(networks.WideResnet()), lambda n: (), 0.5, 0.5)
+
+
 def all_rows(options):
     torch.set_num_threads(options.child)
-    inference = options.what not in ("training", "chain")
-    if inference and options.network in (None, "ddpm-cifar10"):
-        inference_rows(options, "ddpm-cifar10", hash_values.fill_network(networks.DdpmUnet()),
-                       lambda n: (torch.full((n,), 50),), 3 ** 0.5, 0.0)
-    if inference and options.network in (None, "wrn-28-10"):
-        inference_rows(options, "wrn-28-10", hash_values.fill_network(networks.WideResnet()), lambda n: (), 0.5, 0.5)
+    if options.what not in ("training", "chain"):
+        network_rows(options, inference_rows)
     if options.what in (None, "training") and options.network is None:
         training_rows(options)
     if options.what == "chain":
@@ -139,15 +206,20 @@ def main():
     numbers = lambda text: [int(v) for v in text.split(",")]        # noqa: E731
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", type=numbers, default=[1, 2])
-    parser.add_argument("--batch", type=numbers, default=[1, 8])
+    parser.add_argument("--batch", type=numbers)
+    parser.add_argument("--card", action="store_true")
     parser.add_argument("--network", choices=["ddpm-cifar10", "wrn-28-10"])
     parser.add_argument("--what", choices=["forward", "gradient", "training", "chain"])
     parser.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.batch = options.batch or ([1, 64, 256] if options.card else [1, 8])
     if options.child:
         all_rows(options)
         return 0
     print(json.dumps(machine()), flush=True)
+    if options.card:
+        network_rows(options, card_rows)
+        return 0
     for threads in options.threads:
         count = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         done = subprocess.run([sys.executable] + sys.argv + ["--child", str(threads)], env={**os.environ, **count})

@@ -55,8 +55,12 @@ TEST(CliUsage, MissingAndRepeatedOptions) {
 TEST(CliUsage, ScalarsAndDevices) {
   expect_failure(forward_with({"--real", "f16"}), 2, "unknown value 'f16'");
   expect_failure(forward_with({"--math", "quick"}), 2, "unknown value 'quick'");
-  expect_failure(forward_with({"--math", "fast", "--device", "emulated"}), 69, "CPU only");
-  expect_failure(forward_with({"--precision", "tf32"}), 2, "not built");
+  expect_failure(forward_with({"--precision", "tf16"}), 2, "unknown value 'tf16'");
+  expect_failure(forward_with({"--precision", "tf32"}), 2, "add --math fast");
+  expect_failure(forward_with({"--precision", "tf32", "--math", "fast"}), 69, "the CPU has no arithmetic in tf32");
+  expect_failure(forward_with({"--precision", "bf16", "--math", "fast", "--device", "emulated", "--real", "f64"}), 2, "use --real f32");
+  expect_failure(forward_with({"--math", "fast", "--device", "emulated", "--real", "f64"}), 2, "built for float");
+  expect_failure({"compare", "fast", "cpu", "--arch", kWrn, "--device", "emulated"}, 69, "built for the CPU only");
   expect_failure(forward_with({"--device", "cuda"}), 69, "built without CUDA");
   expect_failure(forward_with({"--device", "cuda:1"}), 69, "built without CUDA");
   expect_failure(forward_with({"--device", "tpu"}), 2, "unknown device 'tpu'");

@@ -1,11 +1,15 @@
 #!/bin/sh
 # Applies every mutant of mutants.txt to a copy of the sources, rebuilds the named test and requires it to fail.
-# usage: tests/mutants/run.sh [WORD]   only mutants whose name contains WORD
+# usage: tests/mutants/run.sh [WORD]     only mutants whose name contains WORD
+#        tests/mutants/run.sh --check    only whether every mutant still fits the sources: its line is there exactly once, and its test exists
 # Prints CAUGHT, SURVIVED or BROKEN per mutant; exit 1 unless all were caught. The copy and its build folder are kept between runs in
 # build/mutants; a mutant recompiles one file and relinks one test.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
+check=
+[ "${1:-}" != --check ] || check=1
 copy=$root/build/mutants/source build=$root/build/mutants/build log=$root/build/mutants/log only=${1:-}
+[ -z "$check" ] || only=
 mkdir -p "$copy" "$build" "$log"
 
 # A file is copied only if it changed, so that an earlier build stays valid.
@@ -30,8 +34,19 @@ make_target() { cmake --build "$build" --target "$1" -j "${JOBS:-2}" >"$log/buil
 
 verdict() { printf '%-9s %s\n' "$1" "$name"; printf '%s\n' "$1" >>"$log/verdicts"; }
 
+# The first word of the filter stands in a test; GoogleTest would pass an empty selection.
+fits() {
+  replace "$root/$file" >/dev/null || { echo "the old line is not in $file exactly once"; return 1; }
+  suite=${test%%.*}
+  grep -rqE "TEST(_P|_F)?\(${suite##*/}," "$root/tests" || { echo "no test of the suite ${suite##*/}"; return 1; }
+}
+
 one_mutant() {
   case $name in *"$only"*) ;; *) return 0 ;; esac
+  if [ -n "$check" ]; then
+    if why=$(fits); then printf 'FITS\n' >>"$log/verdicts"; else verdict BROKEN; echo "          $why"; fi
+    return 0
+  fi
   # The unchanged tests must pass, or their failing would prove nothing.
   key=$(printf '%s' "$target $test" | tr -c 'A-Za-z0-9_.\n' _)
   if [ ! -e "$log/clean.$key" ]; then
@@ -59,10 +74,10 @@ one_mutant() {
 }
 
 begin=$(date +%s)
-update_copy
+[ -n "$check" ] || update_copy
 rm -f "$log"/verdicts "$log"/clean.*
 : >"$log/verdicts"
-cmake -S "$copy" -B "$build" -DPURESCOPE_CONFIG=release -DCMAKE_BUILD_TYPE=None >"$log/configure" 2>&1 || { cat "$log/configure"; exit 1; }
+[ -n "$check" ] || cmake -S "$copy" -B "$build" -DPURESCOPE_CONFIG=release -DCMAKE_BUILD_TYPE=None >"$log/configure" 2>&1 || { cat "$log/configure"; exit 1; }
 name= file= old= new= target= test=
 while IFS= read -r line || [ -n "$line" ]; do
   case $line in
@@ -77,6 +92,11 @@ while IFS= read -r line || [ -n "$line" ]; do
     *) echo "mutants.txt: cannot read: $line"; exit 1 ;;
   esac
 done <"$root/tests/mutants/mutants.txt"
+if [ -n "$check" ]; then
+  echo "$(grep -c '^FITS' "$log/verdicts" || true) of $(wc -l <"$log/verdicts") mutants fit the sources"
+  ! grep -q '^BROKEN' "$log/verdicts"
+  exit
+fi
 total=$(wc -l <"$log/verdicts") caught=$(grep -c '^CAUGHT' "$log/verdicts" || true)
 echo "$caught of $total mutants caught in $(($(date +%s) - begin)) s"
 [ "$total" -gt 0 ] && [ "$caught" -eq "$total" ]
