@@ -92,6 +92,13 @@ size_t allocated() {
   return total;
 }
 
+size_t free_memory() {
+  cuda_stream();
+  size_t free = 0, all = 0;
+  cuda_check(cudaMemGetInfo(&free, &all), "cudaMemGetInfo");
+  return free;
+}
+
 void copy(void* dst, const void* src, size_t bytes, cudaMemcpyKind kind) {
   cuda_check(cudaMemcpyAsync(dst, src, bytes, kind, cuda_stream()), "cudaMemcpyAsync");
   if (kind != cudaMemcpyDeviceToDevice) cuda_check(cudaStreamSynchronize(cuda_stream()), "cudaStreamSynchronize");
@@ -145,7 +152,7 @@ cudaStream_t cuda_stream() {
 }
 
 const DeviceRuntime* cuda_runtime() {
-  static constexpr DeviceRuntime runtime{available, select, name, allocate, release, allocated, to_device, to_host,
+  static constexpr DeviceRuntime runtime{available, select, name, allocate, release, allocated, free_memory, to_device, to_host,
                                          within, fill_zero, synchronize, record_begin, record_end, graph_launch, graph_free};
   return &runtime;
 }

@@ -110,7 +110,7 @@ uint64_t submissions() { return submitted; }
 const DeviceRuntime* emulated_runtime() {
   using namespace emulator;
   static constexpr DeviceRuntime runtime{available,   select,       name,       checked_allocate, checked_release,
-                                         allocated,   to_device,    to_host,    within,           fill_zero,
+                                         allocated,   host_free_memory, to_device,    to_host,    within,           fill_zero,
                                          synchronize, record_begin, record_end, graph_launch,     graph_free};
   return &runtime;
 }

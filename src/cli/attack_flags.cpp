@@ -11,7 +11,8 @@ void add_run_flags(Command& c, AttackOptions& o) {
   c.flag("--resume", "continue a stopped run in --out", o.resume);
   c.flag("--repair", "move damaged records aside instead of refusing them", o.repair);
   c.flag("--force-mixed", "continue a run of another program version", o.force_mixed);
-  c.count("--batch", "images per pass; the bits do not depend on it (default 8; 1 for networks above 32 x 32)", o.batch);
+  c.option("--batch", "N|auto", "images per pass, or as many as fit into memory, up to 256; the bits do not depend on it (default 8; 1 for networks above 32 x 32)",
+           [&o](const std::string& text, const std::string& flag) { o.batch = text == "auto" ? kAutoBatch : parse_count(text, flag); });
   c.text("--verify-run", "DIR", "compare with the records of this run instead (see purescope verify)", o.verify_run);
   c.count("--sample", "images that --verify-run computes again (default 3)", o.sample);
 }

@@ -69,7 +69,7 @@ std::vector<ConfigEntry> config(const AttackOptions& o, const Dataset& data, con
           {"queries", std::to_string(r.attack.queries)}, {"square-p", json_number(r.attack.square_p)}, {"square-rescale", flag(r.attack.square_rescale)},
           {"samples", std::to_string(r.attack.samples)}, {"sigma", json_number(r.attack.sigma)}, {"learning-rate", json_number(r.attack.learning_rate)},
           {"eot", std::to_string(r.attack.eot.draws)}, {"eot-mode", text(eot_mode_name(r.attack.eot.mode))}, {"eot-average", flag(r.attack.eot.average)},
-          {"batch", std::to_string(o.batch), ConfigRole::Free}, {"memory", text(o.purify.memory), ConfigRole::Free},
+          {"batch", o.batch == kAutoBatch ? text("auto") : std::to_string(o.batch), ConfigRole::Free}, {"memory", text(o.purify.memory), ConfigRole::Free},
           {"purifier_sha256", text(purifier_sha), ConfigRole::Identity}, {"classifier_sha256", text(classifier_sha), ConfigRole::Identity},
           {"data_sha256", text(data.sha256), ConfigRole::Identity}};
   // Other devices sum in other orders: their records do not mix with those of the CPU.

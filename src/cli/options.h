@@ -12,6 +12,8 @@
 
 namespace purescope {
 
+constexpr int kAutoBatch = -1;  // --batch auto
+
 struct CommonOptions {
   bool f64 = false;      // --real
   bool fast = false;      // --math fast
@@ -109,7 +111,7 @@ struct AttackOptions {
   RobustnessOptions run;             // t, seeds and the purifier's options are filled in from the flags
   std::string data = "shapes";
   int64_t count = -1, first = 0;     // -n (-1: 100, or all if fewer), --subset
-  int batch = 0;                     // 0: 8 images, fewer for large networks
+  int batch = 0;                     // 0: 8 images, fewer for large networks; kAutoBatch: as many as fit
   std::string out;                   // run directory; empty: runs/KIND-HASH8
   bool resume = false, repair = false, force_mixed = false, save_adv = false, save_gradients = false;
   bool only_fixed = false, only_free = false, transfer = false;   // --fix-random, --no-fix-random, --test-seed given

@@ -77,7 +77,7 @@ ExperimentCost experiment_cost(const ExperimentRunOptions& o) {
   const LoadedNet purifier = need_purifier(o.run), classifier = load_classifier(o.run.classifier, o.run.common);
   Net unet = purifier.make_net(), behind = classifier.make_net();
   const Dataset data = load_run_data(o.run);
-  return {time_passes(unet, behind, batch_size(o.run, &purifier)), trained_range(purifier), data.count(), static_cast<int>(data.image_size())};
+  return {time_passes(unet, behind, usual_batch(purifier.image())), trained_range(purifier), data.count(), static_cast<int>(data.image_size())};
 }
 
 int run_experiment(const ExperimentRunOptions& o) {
@@ -92,7 +92,7 @@ int run_experiment(const ExperimentRunOptions& o) {
   const std::vector<ExperimentUnit> units = experiment.units(x);
 
   Net unet = purifier.make_net(), base = classifier.make_net(), behind = classifier.make_net();
-  const int batch = batch_size(run, &purifier);
+  const int batch = batch_for(run, &purifier, classifier, x.run.t, data.count());
   const PassSeconds each = time_passes(unet, behind, batch);
   const NoiseStream stream(run.noise.mode);
   const size_t keep = apply_memory(run.purify.memory, &unet, base, behind, batch, x.run.t.back());

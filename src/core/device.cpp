@@ -2,7 +2,9 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -111,6 +113,16 @@ void device_free(Device device, void* data) {
   if (data == nullptr) return;
   device == Device::Cpu ? cpu_free(data) : runtime(device).release(data);
 }
+
+size_t host_free_memory() {
+  std::ifstream file("/proc/meminfo");
+  std::string word;
+  for (size_t kib; file >> word; )
+    if (word == "MemAvailable:" && file >> kib) return kib << 10;
+  return SIZE_MAX;
+}
+
+size_t device_free_memory(Device device) { return device == Device::Cpu ? host_free_memory() : runtime(device).free_memory(); }
 
 size_t device_allocated(Device device) {
   if (device != Device::Cpu) return runtime(device).allocated();

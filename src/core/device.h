@@ -34,6 +34,9 @@ void* device_allocate(Device device, size_t bytes);
 void device_free(Device device, void* data);  // null is allowed
 // Bytes that device_allocate handed out and that are not yet freed.
 size_t device_allocated(Device device);
+// Bytes that could still be allocated: of a card, else of this machine (MemAvailable; SIZE_MAX where the system does not say).
+size_t device_free_memory(Device device);
+size_t host_free_memory();
 
 // dst[0..bytes) = src[0..bytes), ordered after all earlier work on both devices and finished on return if one of them is the CPU.
 void device_copy(Device to, void* dst, Device from, const void* src, size_t bytes);
@@ -58,6 +61,7 @@ struct DeviceRuntime {
   void* (*allocate)(size_t bytes);
   void (*release)(void* data);
   size_t (*allocated)();
+  size_t (*free_memory)();
   void (*to_device)(void* dst, const void* src, size_t bytes);
   void (*to_host)(void* dst, const void* src, size_t bytes);
   void (*within)(void* dst, const void* src, size_t bytes);

@@ -48,6 +48,36 @@ TEST(CliMemory, GrowsByOneImagePerStep) {
   std::printf("peak resident set %.2f MB at t* = 10, %.2f MB at t* = 1000\n", few / 1e6, many / 1e6);
 }
 
+// The forecast of a run: printed before it, right to a tenth (and 3 MB of the allocator), refused with the batch that fits.
+TEST(CliMemory, RunsForecastTheirPasses) {
+#ifdef PURESCOPE_SANITIZED
+  GTEST_SKIP() << "the address sanitizer's own memory would be measured";
+#endif
+  const ScratchFolder folder(true);
+  int runs = 0;
+  const auto words = [&](const std::string& batch) {
+    return std::vector<std::string>{"attack", "-p", "formula", "--purifier-arch", "ddpm-unet:ch=16,mult=1-2,blocks=1,attn=8,size=16,groups=4", "-c", "formula", "--classifier-arch",
+                "wrn:depth=10,widen=1,classes=4,size=16", "-n", "128", "--t", "2", "--steps", "1", "--draws", "1", "--no-predict", "--fix-random", "--threads", "1",
+                "--batch", batch, "--out", folder / ("run" + std::to_string(runs++))};
+  };
+  const auto forecast = [&](const std::string& batch, int images) {
+    const std::string text = expect_success(words(batch)).err, end = " MiB for " + std::to_string(images) + " image";
+    const size_t begin = text.find("memory: ");
+    EXPECT_NE(text.find(end), std::string::npos) << text;
+    return begin == std::string::npos ? 0.0 : std::stod(text.substr(begin + 8)) * (1 << 20);
+  };
+  const auto peak = [&](const std::string& batch) {
+    std::string line;
+    for (const std::string& word : words(batch)) line += " '" + word + "'";
+    return peak_of_program(line);
+  };
+  const double grows = forecast("128", 128) - forecast("1", 1), grew = peak("128") - peak("1");
+  EXPECT_EQ(forecast("auto", 128), forecast("128", 128));
+  if (grew > 0) EXPECT_NEAR(grew, grows, 0.1 * grows + 3e6);
+  else std::printf("no peak resident set on this system\n");
+  expect_failure(words("400000000"), 69, "use --batch 128, or --batch auto");
+}
+
 // Control: keeping the activations of every step is seen by the same measurement.
 TEST(CliMemory, KeptStepsAreSeen) {
 #ifdef PURESCOPE_SANITIZED
