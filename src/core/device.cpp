@@ -1,5 +1,7 @@
 #include "core/device.h"
 
+#include <sys/mman.h>
+
 #include <charconv>
 #include <cstdlib>
 #include <cstdint>
@@ -36,9 +38,13 @@ std::mutex cpu_mutex;
 std::unordered_map<void*, size_t> cpu_sizes;
 size_t cpu_total = 0;
 
+// What is larger than a huge page begins on one and asks for them: kept filters and arenas are read from end to end at every pass.
+constexpr size_t kHugePage = size_t{2} << 20;
+
 void* cpu_allocate(size_t bytes) {
-  const size_t rounded = bytes == 0 ? 64 : (bytes + 63) / 64 * 64;
-  void* data = std::aligned_alloc(64, rounded);
+  const size_t unit = bytes >= kHugePage ? kHugePage : 64, rounded = bytes == 0 ? 64 : (bytes + unit - 1) / unit * unit;
+  void* data = std::aligned_alloc(unit, rounded);
+  if (data != nullptr && unit == kHugePage) madvise(data, rounded, MADV_HUGEPAGE);
   if (data == nullptr)
     fail(kUnavailable, "out of memory: cannot allocate " + std::to_string(bytes >> 20) + " MiB", "",
          "use a smaller --batch, or --memory min");
