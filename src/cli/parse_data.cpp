@@ -2,6 +2,7 @@
 #include <climits>
 #include <memory>
 
+#include "cli/bundled.h"
 #include "cli/commands.h"
 #include "cli/shared_flags.h"
 #include "io/fraction.h"
@@ -59,6 +60,7 @@ void register_train(Program& program) {
         "--data cifar10:cifar-10-batches-bin --augment crop-flip --steps 9000 --out c.safetensors"},
       [o] {
         apply(o->common);
+        if (!o->train.init.empty()) o->train.init = find_weights(o->train.init, "--init");
         return o->common.f64 ? f64::run_train(o->train) : f32::run_train(o->train);
       });
   c.argument("WHAT", "ddpm or classifier", t.what);
@@ -84,7 +86,7 @@ void register_train(Program& program) {
   c.choice("--augment", "default none", {"none", "flip", "crop-flip"}, t.augment);
   c.fraction("--noise-augment", "classifier: normal noise of a deviation up to this on every training image (default 0)", t.noise_augment);
   c.integer("--seed", "default 0", t.seed, 0, INT64_MAX);
-  c.text("--init", "FILE", "start from these weights", t.init);
+  c.text("--init", "FILE", "start from these weights: safetensors file, or bundled name", t.init);
   c.integer("--save-every", "steps between states (default 500)", t.save_every, 1, INT64_MAX);
   c.flag("--resume", "continue from FILE.state", t.resume);
   add_common_flags(c, o->common);
