@@ -116,6 +116,8 @@ std::string bars_json(const AuditBars& b) {
       .add("loss", b.loss)
       .add("split_half_cosine", b.split_half_cosine)
       .add("instability", b.instability)
+      .add("binary_attack", b.binary_attack)
+      .add("binary_random", b.binary_random)
       .text();
 }
 

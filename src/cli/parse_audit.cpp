@@ -92,6 +92,8 @@ void add_bars(Command& c, AuditBars& b) {
   c.fraction("--bar-eot", "cosine of check 15 (default 0.9)", b.split_half_cosine);
   c.fraction("--bar-instability", "of check 16 (default 0.1)", b.instability);
   c.fraction("--bar-loss", "points of check 19 (default 1)", b.loss);
+  c.fraction("--bar-binary", "success of the attack in check 21, at least (default 0.95)", b.binary_attack);
+  c.fraction("--bar-binary-random", "success of random points in check 21, at most (default 0.05)", b.binary_random);
 }
 
 void register_trace(Program& program) {
@@ -157,7 +159,7 @@ void register_audit_commands(Program& program) {
   c.group("Profile");
   c.flag("--quick", "checks 1-7, 16, 17, 19, 24 on 8 images (default)", asked->quick);
   c.flag("--standard", "also 8, 10-15, 18, 23, on 100 images", asked->standard);
-  c.flag("--thorough", "all, with full counts", asked->thorough);
+  c.flag("--thorough", "all, also 9, 20 and 21, with full counts", asked->thorough);
   c.text("--plant", "MASK", "spoil the defence with a known mistake, to see which checks find it", o->plant);
   c.group("A gradient made elsewhere");
   c.text("--gradient", "FILE", "judge this gradient, [n,3,h,w] .npy, instead of attacking", o->gradient);
