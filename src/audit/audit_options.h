@@ -50,7 +50,7 @@ struct AuditBars {
   double precision_cosine = .99;            // check 2: production precision against double
   double clipped_last = .05, zero_gradient = .01, straight_through = 1;   // check 5
   double flow_ratio = 1e6;                  // check 6
-  double more_steps = 1, loss_gain = .01;   // check 8
+  double more_steps = 1, loss_gain = .01, loss_tail = .05;   // check 8
   double restarts = 1, random_search = 1, gradient_free = .2, transfer = 0, fixed_noise = 0, loss = 1;
   double split_half_cosine = .9;            // check 15
   double instability = .1;                  // check 16

@@ -83,15 +83,15 @@ AuditCheck more_steps(const AuditRecords& r, const AuditBars& bars) {
     ++curves;
   }
   tail = curves ? tail / curves : 0;
-  const bool warn = std::abs(100 * d.value) > bars.more_steps || gain > bars.loss_gain || tail > .05;
+  const bool warn = std::abs(100 * d.value) > bars.more_steps || gain > bars.loss_gain || tail > bars.loss_tail;
   AuditCheck c =
       verdict(warn ? Verdict::Warn : Verdict::Pass, 100 * d.value, bars.more_steps, d.n, "attack:steps:*, loss-curve");
   c.low = 100 * d.low, c.high = 100 * d.high;
   c.statistic =
       say("%d instead of %d steps break %+.1f points more (bar %.0f), mean loss %+.1f %% (bar %.0f %%), gained in the "
-          "last 10 of %d steps %.1f %% (bar 5 %%)",
+          "last 10 of %d steps %.1f %% (bar %.0f %%)",
           kinds.back().first, kinds.front().first, 100 * d.value, bars.more_steps, 100 * gain, 100 * bars.loss_gain,
-          kinds.front().first, 100 * tail);
+          kinds.front().first, 100 * tail, 100 * bars.loss_tail);
   c.meaning = "the attack has not converged: its robust accuracy is an upper bound that longer attacks lower";
   c.todo = "raise --steps or the step size until this passes";
   return c;
