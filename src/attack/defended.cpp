@@ -37,8 +37,8 @@ Defended::Defended(Net* unet, Net& classifier, const PurifyOptions& options, Bac
     : Defended(diffusion(unet, classifier, options, mode, batch, gradient, keep_steps), classifier, batch, gradient) {}
 
 Defended::Defended(std::unique_ptr<Defence> defence, Net& classifier, int batch, bool gradient)
-    : defence_(std::move(defence)), classifier_(classifier), batch_(batch) {
-  classifier_.plan(batch, gradient ? Mode::InputGrad : Mode::Forward);
+    : defence_(std::move(defence)), classifier_(&classifier), batch_(batch) {
+  classifier_->plan(batch, gradient ? Mode::InputGrad : Mode::Forward);
 }
 
 void Defended::set_mode(const Backward& mode) {
@@ -46,16 +46,16 @@ void Defended::set_mode(const Backward& mode) {
 }
 
 void Defended::forward(View x, NoiseSource* noise) {
-  classifier_.set_batch(x.n);
-  if (defence_) defence_->forward(x, noise, classifier_.input());
-  else copy_forward(x, classifier_.input());
-  classifier_.forward();
+  classifier_->set_batch(x.n);
+  if (defence_) defence_->forward(x, noise, classifier_->input());
+  else copy_forward(x, classifier_->input());
+  classifier_->forward();
   if (logit_scale_ != 1) affine_forward(logit_scale_, logits(), 0, {}, 0, logits());
 }
 
 // Cross-entropy: softmax - onehot. Margin: +1 at the runner-up, -1 at the label.
 void Defended::backward(const int* labels, View dx) {
-  const View z = logits(), d = classifier_.output_grad();
+  const View z = logits(), d = classifier_->output_grad();
   if (loss_ == AttackLoss::CrossEntropy) {
     cross_entropy_backward(z, DeviceLabels(labels, z.n, z.device).data(), 1, d);
   } else {
@@ -70,10 +70,10 @@ void Defended::backward(const int* labels, View dx) {
 }
 
 void Defended::backward_logits(View dlogits, View dx) {
-  if (dlogits.data != classifier_.output_grad().data) copy_forward(dlogits, classifier_.output_grad());
-  if (logit_scale_ != 1) affine_forward(logit_scale_, classifier_.output_grad(), 0, {}, 0, classifier_.output_grad());
-  classifier_.backward();
-  copy_forward(classifier_.input_grad(), dx);
+  if (dlogits.data != classifier_->output_grad().data) copy_forward(dlogits, classifier_->output_grad());
+  if (logit_scale_ != 1) affine_forward(logit_scale_, classifier_->output_grad(), 0, {}, 0, classifier_->output_grad());
+  classifier_->backward();
+  copy_forward(classifier_->input_grad(), dx);
   if (defence_) defence_->backward(dx);
 }
 

@@ -26,8 +26,8 @@ class Defended {
   // The same with a cotangent of the logits instead of a loss.
   void backward_logits(View dlogits, View dx);
 
-  View logits() const { return classifier_.output(); }                 // [n, classes]
-  View purified() const { return classifier_.input(); }                // [n,3,h,w] in [0,1] units, not clamped
+  View logits() const { return classifier_->output(); }                 // [n, classes]
+  View purified() const { return classifier_->input(); }                // [n,3,h,w] in [0,1] units, not clamped
   std::vector<double> losses(const int* labels) const;                 // per image
   std::vector<int> predictions() const;                                // first maximum of the logits; -1 where a logit is not finite
   bool has_purifier() const { return defence_ != nullptr; }
@@ -40,11 +40,14 @@ class Defended {
   // Logits are multiplied by this from now on (a temperature; audits plant large ones). Default 1.
   void set_logit_scale(double scale) { logit_scale_ = scale; }
   int batch() const { return batch_; }
-  ValueInfo image() const { return classifier_.model().values[classifier_.model().input]; }
+  ValueInfo image() const { return classifier_->model().values[classifier_->model().input]; }
+  Net& classifier() { return *classifier_; }
+  // `other` stands behind the defence from now on: for the same images, planned by the caller for batch() of them and with gradients.
+  void set_classifier(Net& other) { classifier_ = &other; }
 
  private:
   std::unique_ptr<Defence> defence_;
-  Net& classifier_;
+  Net* classifier_;
   int batch_;
   AttackLoss loss_ = AttackLoss::CrossEntropy;
   double logit_scale_ = 1;

@@ -28,6 +28,7 @@ const char* audit_check_name(int id) {
     case kTransferFailure: return "transfer-failure";
     case kLoss: return "loss";
     case kLandscape: return "landscape";
+    case kBinarisation: return "binarisation";
     case kControl: return "control";
     case kMinimum: return "minimum";
   }
@@ -56,7 +57,7 @@ void set_audit_profile(const std::string& name, AuditOptions& o, int& n) {
   if (name == "standard") {
     o.budget_images = 20;
   } else if (name == "thorough") {
-    o.checks.insert(o.checks.end(), {kRestarts, kLandscape});
+    o.checks.insert(o.checks.end(), {kRestarts, kLandscape, kBinarisation});
     o.random_samples = 10000;
     o.search_queries = 5000;
   } else {

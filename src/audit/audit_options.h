@@ -15,7 +15,7 @@ class JsonLine;
 enum AuditCheckId : int {
   kConnected = 1, kDifferences = 2, kModes = 3, kDeterminism = 4, kSaturation = 5, kFlow = 6, kSingleStep = 7, kMoreSteps = 8, kRestarts = 9,
   kBudget = 10, kRandomSearch = 11, kGradientFree = 12, kTransfer = 13, kFixedNoise = 14, kEot = 15, kInstability = 16, kSilent = 17,
-  kTransferFailure = 18, kLoss = 19, kLandscape = 20, kControl = 23, kMinimum = 24
+  kTransferFailure = 18, kLoss = 19, kLandscape = 20, kBinarisation = 21, kControl = 23, kMinimum = 24
 };
 const char* audit_check_name(int id);
 
@@ -35,6 +35,7 @@ struct AuditOptions {
   int random_samples = 200, search_queries = 200, search_images = 20;   // checks 11, 12
   int eot_draws = 32;                    // check 15: up to this many
   int instability_directions = 100;      // check 16
+  int inner_points = 200;                // check 21
   int control_draws = 20;                // check 23
   bool wants(int id) const;
 };
@@ -49,10 +50,11 @@ struct AuditBars {
   double precision_cosine = .99;            // check 2: production precision against double
   double clipped_last = .05, zero_gradient = .01, straight_through = 1;   // check 5
   double flow_ratio = 1e6;                  // check 6
-  double more_steps = 1, loss_gain = .01;   // check 8
+  double more_steps = 1, loss_gain = .01, loss_tail = .05;   // check 8
   double restarts = 1, random_search = 1, gradient_free = .2, transfer = 0, fixed_noise = 0, loss = 1;
   double split_half_cosine = .9;            // check 15
   double instability = .1;                  // check 16
+  double binary_attack = .95, binary_random = .05;   // check 21: success of the attack, at least; of random points, at most
 };
 
 // Where measurements go: one line per image, seed and kind.

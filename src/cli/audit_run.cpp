@@ -109,6 +109,7 @@ std::string bars_json(const AuditBars& b) {
       .add("flow_ratio", b.flow_ratio)
       .add("more_steps", b.more_steps)
       .add("loss_gain", b.loss_gain)
+      .add("loss_tail", b.loss_tail)
       .add("restarts", b.restarts)
       .add("random_search", b.random_search)
       .add("gradient_free", b.gradient_free)
@@ -117,6 +118,8 @@ std::string bars_json(const AuditBars& b) {
       .add("loss", b.loss)
       .add("split_half_cosine", b.split_half_cosine)
       .add("instability", b.instability)
+      .add("binary_attack", b.binary_attack)
+      .add("binary_random", b.binary_random)
       .text();
 }
 

@@ -15,6 +15,10 @@ int main(int argc, char** argv) {
       std::puts("purescope " PURESCOPE_VERSION);
       return kOk;
     }
+    if (argc == 2 && std::strcmp(argv[1], "--list-presets") == 0) {
+      std::fputs(preset_list().c_str(), stdout);
+      return kOk;
+    }
     Program program;
     register_attack_commands(program);
     register_audit_commands(program);

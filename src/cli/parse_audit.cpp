@@ -80,18 +80,25 @@ void add_bars(Command& c, AuditBars& b) {
   c.group("Bars");
   c.fraction("--bar-difference", "relative error of check 2 in double (default 1e-4)", b.difference_double);
   c.fraction("--bar-production", "the same in float (default 1e-2)", b.difference_production);
+  c.fraction("--bar-precision", "cosine of check 2 between float and double (default 0.99)", b.precision_cosine);
   c.fraction("--bar-recompute", "cosine of check 3 (default 1 - 1e-6)", b.recompute_cosine);
   c.fraction("--bar-clipped", "clipped at the last step, check 5 (default 0.05)", b.clipped_last);
+  c.fraction("--bar-zero-gradient", "exact zeros beyond the clipped, check 5 (default 0.01)", b.zero_gradient);
   c.fraction("--bar-straight-through", "points of check 5 (default 1)", b.straight_through);
   c.fraction("--bar-flow", "ratio of check 6 (default 1e6)", b.flow_ratio);
   c.fraction("--bar-steps", "points of check 8 (default 1)", b.more_steps);
+  c.fraction("--bar-loss-gain", "relative gain of the mean loss, check 8 (default 0.01)", b.loss_gain);
+  c.fraction("--bar-loss-tail", "share of the loss gained in the last 10 steps, check 8 (default 0.05)", b.loss_tail);
   c.fraction("--bar-restarts", "points of check 9 (default 1)", b.restarts);
   c.fraction("--bar-random", "points of check 11 (default 1)", b.random_search);
   c.fraction("--bar-gradient-free", "points of check 12 (default 0.2)", b.gradient_free);
   c.fraction("--bar-transfer", "points of check 13 (default 0)", b.transfer);
+  c.fraction("--bar-fixed-noise", "points of check 14 (default 0)", b.fixed_noise);
   c.fraction("--bar-eot", "cosine of check 15 (default 0.9)", b.split_half_cosine);
   c.fraction("--bar-instability", "of check 16 (default 0.1)", b.instability);
   c.fraction("--bar-loss", "points of check 19 (default 1)", b.loss);
+  c.fraction("--bar-binary", "success of the attack in check 21, at least (default 0.95)", b.binary_attack);
+  c.fraction("--bar-binary-random", "success of random points in check 21, at most (default 0.05)", b.binary_random);
 }
 
 void register_trace(Program& program) {
@@ -157,7 +164,7 @@ void register_audit_commands(Program& program) {
   c.group("Profile");
   c.flag("--quick", "checks 1-7, 16, 17, 19, 24 on 8 images (default)", asked->quick);
   c.flag("--standard", "also 8, 10-15, 18, 23, on 100 images", asked->standard);
-  c.flag("--thorough", "all, with full counts", asked->thorough);
+  c.flag("--thorough", "all, also 9, 20 and 21, with full counts", asked->thorough);
   c.text("--plant", "MASK", "spoil the defence with a known mistake, to see which checks find it", o->plant);
   c.group("A gradient made elsewhere");
   c.text("--gradient", "FILE", "judge this gradient, [n,3,h,w] .npy, instead of attacking", o->gradient);

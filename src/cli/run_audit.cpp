@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "audit/attack_checks.h"
+#include "audit/binarisation.h"
 #include "audit/gradient_checks.h"
 #include "audit/noise_checks.h"
 #include "cli/attack_run.h"
@@ -59,7 +60,8 @@ std::vector<Stage> stages(const AuditOptions& a, const AuditGradients& reference
           {"fixed-noise", {kFixedNoise}, kAll, measure_fixed_noise},
           {"eot", {kEot}, a.proof_images, measure_eot},
           {"control", {kControl}, a.search_images, measure_control},
-          {"landscape", {kLandscape}, 5, measure_landscape}};
+          {"landscape", {kLandscape}, 5, measure_landscape},
+          {"binarisation", {kBinarisation}, kAll, measure_binarisation}};
 }
 
 bool wanted(const AuditOptions& a, const Stage& s) {

@@ -13,33 +13,36 @@
 namespace purescope {
 namespace {
 
-// Purifications of the papers by name. What is empty or 0 is left as it is, or the sampler's default.
-struct PurifyPreset { const char* name; int t; const char *forward, *sampler, *variance, *labels; int image_size; };
+// Purifications of the papers by name, and the tables of "v2" (docs/experiments.md) that report on them. What is empty or 0 is left as it
+// is, or the sampler's default.
+struct PurifyPreset { const char* name; int t; const char *forward, *sampler, *variance, *labels; int image_size; const char* table; };
 constexpr PurifyPreset kPurifyPresets[] = {
-    {"cifar10", 0, "steps", "", "", "", 0},
-    {"imagenet", 0, "jump", "", "learned", "torchsde-fp32", 224},
-    {"cifar10-ddpm", 100, "steps", "ddpm", "", "", 0},
-    {"cifar10-reverse", 100, "", "reverse", "", "", 0},
-    {"cifar10-ddim", 100, "steps", "ddim", "", "", 0},
-    {"cifar10-scoresde-vp", 100, "jump", "vpsde", "", "continuous", 0},
-    {"imagenet-guided", 150, "jump", "ddpm", "learned", "", 224},
-    {"imagenet-vpsde", 100, "jump", "vpsde", "", "torchsde-fp32", 224},
-    {"imagenet-dpm20", 100, "jump", "dpm20", "", "", 224},
+    {"cifar10", 0, "steps", "", "", "", 0, "v2 Table S6, CIFAR-10: forward process step by step; t* and sampler are the experiment's"},
+    {"imagenet", 0, "jump", "", "learned", "torchsde-fp32", 224, "v2 Table S6, ImageNet; t* and sampler are the experiment's"},
+    {"cifar10-ddpm", 100, "steps", "ddpm", "", "", 0, "v2 Tables 2 and 3, row DDPM, t 100; Tables S2, S4, S5"},
+    {"cifar10-reverse", 100, "", "reverse", "", "", 0, "v2 Tables 2 and 3, row Reverse-only, t 100"},
+    {"cifar10-ddim", 100, "steps", "ddim", "", "", 0, "v2 Tables 2 and 3, row DDIM, t 100"},
+    {"cifar10-scoresde-vp", 100, "jump", "vpsde", "", "continuous", 0, "DiffPure (Nie et al. 2022), CIFAR-10, l-inf 8/255, t 0.1: the 70.64 % that v2 quotes"},
+    {"imagenet-guided", 150, "jump", "ddpm", "learned", "", 224, "v2 Tables S3 and S7, t 150; with --t 100 Table 4, row DDPM"},
+    {"imagenet-vpsde", 100, "jump", "vpsde", "", "torchsde-fp32", 224, "v2 Table 4, row VPSDE"},
+    {"imagenet-dpm20", 100, "jump", "dpm20", "", "", 224, "v2 Table 4, row DPM-20"},
 };
+
+void take(const PurifyPreset& p, PurifyFlags& o) {
+  o.preset = p.name;
+  if (p.t) o.t = {p.t};
+  o.forward = p.forward;
+  if (*p.sampler) o.sampler = p.sampler;
+  o.variance = p.variance;
+  o.labels = p.labels;
+  o.image_size = p.image_size;
+}
 
 void set_preset(const std::string& name, const std::string& flag, PurifyFlags& o) {
   std::string names;
   for (const PurifyPreset& p : kPurifyPresets) {
     names += (names.empty() ? "" : ", ") + std::string(p.name);
-    if (name != p.name) continue;
-    o.preset = name;
-    if (p.t) o.t = {p.t};
-    o.forward = p.forward;
-    if (*p.sampler) o.sampler = p.sampler;
-    o.variance = p.variance;
-    o.labels = p.labels;
-    o.image_size = p.image_size;
-    return;
+    if (name == p.name) return take(p, o);
   }
   fail(kUsage, "unknown preset '" + printable(name) + "'", flag, "choose " + names);
 }
@@ -119,7 +122,8 @@ void add_purify_flags(Command& c, PurifyFlags& o) {
   c.group("Purification");
   c.option("--preset", "NAME",
            "cifar10-ddpm | cifar10-reverse | cifar10-ddim | cifar10-scoresde-vp | imagenet-guided | imagenet-vpsde | imagenet-dpm20: the "
-           "flags of this group at once; those given besides win. cifar10 | imagenet: the same without t* and sampler",
+           "flags of this group at once; those given besides win. cifar10 | imagenet: the same without t* and sampler. "
+           "`purescope --list-presets` says what each stands for",
            [&o](const std::string& text, const std::string& flag) { set_preset(text, flag, o); });
   c.option("--t", "N", "t*, the number of forward diffusion steps, 1 to 1000 (default 100)",
            [&o](const std::string& text, const std::string& flag) {
@@ -190,6 +194,27 @@ MathMode math_mode(const CommonOptions& o) {
 }
 
 }  // namespace
+
+std::string preset_list() {
+  std::string text;
+  for (const PurifyPreset& p : kPurifyPresets) {
+    PurifyFlags o;
+    take(p, o);
+    text += std::string(p.name) + "\n    stands for: " + p.table + "\n    as flags:  ";
+    const auto add = [&](const char* flag, const std::string& value) {
+      if (!value.empty() && value != "0") text += std::string(" ") + flag + " " + value;
+    };
+    add("--t", std::to_string(p.t));
+    add("--forward", p.forward);
+    add("--sampler", p.sampler);
+    add("--variance", p.variance);
+    add("--time-labels", p.labels);
+    add("--image-size", std::to_string(p.image_size));
+    text += "\n";
+    if (p.t) text += "    means:      " + describe(purify_options(o, p.t)) + "\n";
+  }
+  return text;
+}
 
 void apply(const CommonOptions& o) {
   if (o.threads) set_thread_count(o.threads);

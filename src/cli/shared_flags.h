@@ -17,6 +17,8 @@ void add_purifier_flags(Command& c, NetworkChoice& o);
 void add_classifier_flags(Command& c, NetworkChoice& o);
 // --t, --steps-reverse, --forward, --sampler, --clip, --variance, --scale.
 void add_purify_flags(Command& c, PurifyFlags& o);
+// Every --preset: the table of the papers that it stands for, the flags it sets, and what they mean. For --list-presets.
+std::string preset_list();
 void add_memory_flag(Command& c, PurifyFlags& o);  // --memory
 // --seed, --noise-rng, --seed-hash.
 void add_noise_flags(Command& c, NoiseFlags& o);

@@ -175,6 +175,28 @@ class SurrogateAsFull : public PlantedDefence {
   }
 };
 
+// The backward pass takes the learned variance of every step for a constant.
+class DetachedSigma : public PlantedDefence {
+ public:
+  using PlantedDefence::PlantedDefence;
+  bool keep_everything(bool on) override {
+    const bool can = inner_->keep_everything(on);
+    mode_changed();
+    return can;
+  }
+
+ protected:
+  void mode_changed() override {
+    inner_->set_mode(mode());
+    std::vector<ReverseStep> steps = purifier()->steps();
+    for (ReverseStep& s : steps) {
+      s.learned = false;
+      s.straight_through = s.straight_through || mode().kind == Backward::FullSte;
+    }
+    purifier()->set_backward_steps(steps);
+  }
+};
+
 // Adds a little of the batch mean to every image.
 class BatchCoupled : public PlantedDefence {
  public:
@@ -215,6 +237,7 @@ const std::vector<PlantInfo>& planted_masks() {
       {"noise-redrawn", "draws new noise when it computes a step again", 4, true},
       {"saturating-clip", "clamps the purified image to [1/4, 3/4]", 5, false},
       {"wrong-timestep", "the backward pass runs the network at another index", 2, true},
+      {"detached-sigma", "takes the learned variance of a step for a constant", 2, true},
       {"surrogate-as-full", "differentiates half as many steps and calls it full", 3, true},
       {"batch-coupled", "an image's result depends on its batch mates", 4, false},
   };
@@ -232,6 +255,11 @@ Plant plant(const std::string& name, std::unique_ptr<Defence> honest) {
   if (info->needs_diffusion && !honest->purifier())
     fail(kUsage, "the mask " + name + " is a mistake of a diffusion chain", "--plant",
          "plant it into a diffusion purifier");
+  const auto learned = [](const ReverseStep& s) { return s.learned; };
+  if (name == "detached-sigma" &&
+      std::none_of(honest->purifier()->steps().begin(), honest->purifier()->steps().end(), learned))
+    fail(kUsage, "the mask " + name + " needs a learned variance", "--plant",
+         "add --variance learned, with a network that predicts variances");
   if (name == "logits-1e4" || name == "logits-1e30") return {std::move(honest), name == "logits-1e4" ? 1e4 : 1e30};
   std::unique_ptr<Defence> d;
   if (name == "quantiser") d = std::make_unique<Quantiser>(std::move(honest), false);
@@ -248,6 +276,7 @@ Plant plant(const std::string& name, std::unique_ptr<Defence> honest) {
   else if (name == "noise-redrawn") d = std::make_unique<NoiseRedrawn>(std::move(honest));
   else if (name == "saturating-clip") d = std::make_unique<SaturatingClip>(std::move(honest));
   else if (name == "wrong-timestep") d = std::make_unique<WrongTimestep>(std::move(honest));
+  else if (name == "detached-sigma") d = std::make_unique<DetachedSigma>(std::move(honest));
   else if (name == "surrogate-as-full") d = std::make_unique<SurrogateAsFull>(std::move(honest));
   else d = std::make_unique<BatchCoupled>(std::move(honest));
   d->set_mode(Backward::Full);

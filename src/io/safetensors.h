@@ -37,6 +37,8 @@ class Safetensors {
   // Writes info.count() values. F16 and BF16 are widened exactly, F64 to float is rounded. Error 65: type not numeric.
   void read(const TensorInfo& info, float* out) const;
   void read(const TensorInfo& info, double* out) const;
+  // Its values will not be read again soon: their pages of the file need not stay in memory.
+  void forget(const TensorInfo& info) const { file_.forget(file_.data() + data_start_ + info.begin, info.end - info.begin); }
 
  private:
   MappedFile file_;

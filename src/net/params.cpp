@@ -94,6 +94,7 @@ std::shared_ptr<Params> Params::load(const Model& model, const std::string& path
       const Mirror host(params->views_[i], Device::Cpu, Mirror::Load::No);
       file->read(*t, host.data());
       host.store();
+      file->forget(*t);   // a large file and its copy are never in memory together
     }
   }
   if (in_place) params->file_ = file;

@@ -83,15 +83,15 @@ AuditCheck more_steps(const AuditRecords& r, const AuditBars& bars) {
     ++curves;
   }
   tail = curves ? tail / curves : 0;
-  const bool warn = std::abs(100 * d.value) > bars.more_steps || gain > bars.loss_gain || tail > .05;
+  const bool warn = std::abs(100 * d.value) > bars.more_steps || gain > bars.loss_gain || tail > bars.loss_tail;
   AuditCheck c =
       verdict(warn ? Verdict::Warn : Verdict::Pass, 100 * d.value, bars.more_steps, d.n, "attack:steps:*, loss-curve");
   c.low = 100 * d.low, c.high = 100 * d.high;
   c.statistic =
       say("%d instead of %d steps break %+.1f points more (bar %.0f), mean loss %+.1f %% (bar %.0f %%), gained in the "
-          "last 10 of %d steps %.1f %% (bar 5 %%)",
+          "last 10 of %d steps %.1f %% (bar %.0f %%)",
           kinds.back().first, kinds.front().first, 100 * d.value, bars.more_steps, 100 * gain, 100 * bars.loss_gain,
-          kinds.front().first, 100 * tail);
+          kinds.front().first, 100 * tail, 100 * bars.loss_tail);
   c.meaning = "the attack has not converged: its robust accuracy is an upper bound that longer attacks lower";
   c.todo = "raise --steps or the step size until this passes";
   return c;
@@ -255,6 +255,37 @@ AuditCheck landscape(const AuditRecords& r) {
   return c;
 }
 
+// 21. Classifiers for which an adversarial image is known to exist: the attack must find one, random points must not.
+AuditCheck binarisation(const AuditRecords& r, const AuditBars& bars) {
+  int n = 0, attack = 0, random = 0;
+  for (const auto& [unit, record] : r.of("binary")) {
+    if (!record.get_bool("separable")) continue;
+    ++n;
+    attack += record.get_bool("broken");
+    random += record.get_bool("random");
+  }
+  if (n == 0) return skipped("not measured, or no readout separates the points");
+  const Proportion found = wilson(attack, n), chance = wilson(random, n);
+  const bool easy = chance.value > bars.binary_random;
+  const bool fail = found.high < bars.binary_attack || chance.low > bars.binary_random;
+  AuditCheck c = verdict(fail                                           ? Verdict::Fail
+                         : found.value < bars.binary_attack || easy ? Verdict::Warn
+                                                                        : Verdict::Pass,
+                         found.value, bars.binary_attack, n, "binary");
+  c.low = found.low, c.high = found.high;
+  c.statistic = "with an adversarial image known to exist, the attack finds one for " + found.text() +
+                say(" (bar %.0f %%), random points for ", 100 * bars.binary_attack) + chance.text() +
+                say(" (bar %.0f %%)", 100 * bars.binary_random);
+  if (n < static_cast<int>(r.of("binary").size()))
+    c.statistic += say("; %d images without such a readout", static_cast<int>(r.of("binary").size()) - n);
+  c.meaning = found.value < bars.binary_attack
+                  ? "the audited attack misses adversarial images that are there: its robust accuracy is not that of the defence"
+                  : "random points find them as well: these readouts are too easy to say anything about the attack";
+  c.todo = found.value < bars.binary_attack ? "look at checks 1 to 5, then at the steps and the step size (7, 8)"
+                                            : "raise --steps (more points are drawn) or judge by the other checks";
+  return c;
+}
+
 // 23. Majority of M fresh draws: adversarial against a no-attack control with the same number of tries.
 AuditCheck control(const AuditRecords& r) {
   const auto& records = r.of("control");
@@ -339,6 +370,7 @@ AuditCheck judge_attack_check(int id, const AuditRecords& r, const AuditOptions&
     case kTransferFailure: return transfer_failure(r);
     case kLoss: return loss(r, bars);
     case kLandscape: return landscape(r);
+    case kBinarisation: return binarisation(r, bars);
     case kControl: return control(r);
     case kMinimum: return minimum(r);
     default: return skipped("no such check");

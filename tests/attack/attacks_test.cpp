@@ -109,6 +109,46 @@ TEST(Apgd, OscillationWrapsAround) {
   EXPECT_FALSE(apgd_oscillates(loss, 4, 4));   // a later check does not wrap
 }
 
+// Gradients +1, -1, 0, 0 at successive points, whatever the image: the path is known. From d beyond x0 with step 2e:
+//   e;   e + 0.75 (-2e) + 0.25 (e - d) = -0.25 e - 0.25 d;   a quarter of the last move goes on where the gradient is 0.
+TEST(Apgd, MomentumOnAKnownPath) {
+  struct Scripted : public Defence {
+    std::vector<Buffer> seen;
+    int calls = 0;
+    void forward(View x, NoiseSource*, View y) override {
+      copy_forward(x, y);
+      seen.emplace_back(x.n, x.c, x.h, x.w);
+      copy_forward(x, seen.back().view());
+    }
+    bool random() const override { return false; }
+    std::string describe() const override { return "scripted"; }
+    void vjp(View d) override { fill_forward(calls == 0 ? 1 : calls == 1 ? -1 : 0, d); ++calls; }
+  };
+  Net net = linear_net(4, {{0, 0, 0}, {0, 0, 0}}, {1, 0});
+  auto owned = std::make_unique<Scripted>();
+  Scripted& path = *owned;
+  Defended target(std::move(owned), net, 1, true);
+  const NoiseStream stream = native_stream();
+  Buffer x = pictures("path", 1, 4, 0.4, 0.6);
+  const int label = 0;
+  const double e = 0.1, tolerance = kDouble ? 1e-12 : 1e-6;
+  AttackSettings s = small(AttackKind::ApgdCe);
+  s.apgd_steps = 30;   // the step is first checked after six iterations
+  attack({target, x.view(), &label, {e}, stream, 3, {4}, nothing}, pgd_options(1), s);
+  ASSERT_GE(path.seen.size(), 5u);   // x0, the start, three iterates
+  const auto at = [&](int k, size_t i) { return static_cast<double>(value_at(path.seen[k].view(), i)) - value_at(x.view(), i); };
+  double moved = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double d = at(1, i), second = -0.25 * e - 0.25 * d;
+    EXPECT_NEAR(at(0, i), 0, 0);
+    EXPECT_NEAR(at(2, i), e, tolerance);
+    EXPECT_NEAR(at(3, i), second, tolerance);
+    EXPECT_NEAR(at(4, i), std::max(-e, second + 0.25 * (second - e)), tolerance);
+    moved = std::max(moved, std::abs(d));
+  }
+  EXPECT_NEAR(moved, e, tolerance);   // the start touches a face of the ball
+}
+
 TEST(Square, SidesAndScheduleAsPublished) {
   AttackSettings s;
   std::vector<int> sides32, sides224;

@@ -106,6 +106,35 @@ TEST(Pgd, ThroughThePurifierAgainstTheGolden) {
   check_golden("pgd5_purified", target, &noise);
 }
 
+// Five steps of foolbox on the recorded networks, alone and behind ten reverse steps under the recorded noise.
+TEST(PgdReference, RecordedRunsOfFoolbox) {
+  PURESCOPE_NEEDS_REFERENCE();
+  const Model unet_model = make_model("ddpm-unet:ch=32,mult=1-2,blocks=1,attn=16,size=32"), wrn = make_model("wrn:depth=10,widen=1");
+  Net unet(unet_model, Params::load(unet_model, reference_path("tiny/tiny_ddpm.weights.safetensors")));
+  Net classifier(wrn, Params::load(wrn, reference_path("tiny/tiny_wrn.weights.safetensors")));
+  PurifyOptions options;
+  options.t = 10;
+  const std::string inputs = reference_path("chain/chain_inputs.safetensors");
+  const std::vector<int> labels = integers(tensor(Safetensors(inputs), "label"));
+  const NoiseStream stream = native_stream();
+  for (const bool purified : {false, true}) {
+    const std::string name = purified ? "pgd5_wrn_purified" : "pgd5_wrn";
+    const Safetensors file(reference_path("chain/" + name + ".safetensors"));
+    Defended target(purified ? &unet : nullptr, classifier, options, Backward::Full, 2, true);
+    FileNoise noise(inputs);
+    const std::vector<double> x0 = tensor(file, "x0"), losses = tensor(file, "losses.f64");
+    Buffer x = buffer_of({x0.begin(), x0.end()}, 2, 3, 32, 32);
+    PgdCheckpoint c = standing_at(tensor(file, "x_start"), 2);
+    const PgdResult r = pgd(target, x.view(), labels.data(), {kEps, kEps}, pgd_options(5), stream, 0, {0, 1}, [&](int) { return &noise; }, &c);
+    EXPECT_NEAR(r.images[0].loss_start + r.images[1].loss_start, losses[0], (kDouble ? 1e-9 : 1e-5) * losses[0]) << name;
+    const Comparison whole = compare(values_of(r.adversarial.view()), tensor(file, kDouble ? "adv.f64" : "adv.f32"), kDouble ? 1e-12 : 2e-7);
+    std::printf("%-18s %zu of %zu pixels differ, worst %.1e\n", name.c_str(), whole.bad, x0.size(), whole.worst);
+    if (kDouble) EXPECT_TRUE(whole.ok) << name << ": " << whole.message;
+    else EXPECT_LE(whole.bad, x0.size() / 50) << name << ": " << whole.message;  // float: trajectories may part after one sign
+    EXPECT_FALSE(compare(values_of(x.view()), tensor(file, "adv.f64"), 1e-3).ok) << name << ": the images have not moved";
+  }
+}
+
 // Linear model: the sign of the gradient is the same for all pixels of a channel, 0 for channel 2. From x0 without random start,
 // iterate k = clamp(x0 + sign min(k a, eps)).
 TEST(Pgd, ClosedFormOnALinearModel) {

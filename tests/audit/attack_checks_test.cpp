@@ -79,3 +79,44 @@ TEST(AttackChecks, ASaturatedCrossEntropyIsBeatenByTheMargin) {
   EXPECT_EQ(checks.at(kLoss).verdict, Verdict::Warn);
   EXPECT_GT(checks.at(kLoss).low, 10) << checks.at(kLoss).statistic;
 }
+
+// (C + l) w = point - mean, with more values than rows and with fewer; C from the definition.
+TEST(Binarisation, ReadoutSolvesItsEquation) {
+  for (const size_t rows : {4u, 9u}) {
+    const size_t k = 6;
+    const std::vector<double> inner = direction("inner", rows * k, 0.5, 1), point = direction("point", k, 0, 1);
+    const double ridge = 1e-2;
+    const std::vector<double> w = readout_direction(inner, point, ridge);
+    std::vector<double> mean(k, 0), c(k * k, 0);
+    for (size_t i = 0; i < inner.size(); ++i) mean[i % k] += inner[i] / rows;
+    for (size_t r = 0; r < rows; ++r)
+      for (size_t i = 0; i < k; ++i)
+        for (size_t j = 0; j < k; ++j) c[i * k + j] += (inner[r * k + i] - mean[i]) * (inner[r * k + j] - mean[j]) / rows;
+    double trace = 0;
+    for (size_t i = 0; i < k; ++i) trace += c[i * k + i];
+    for (size_t i = 0; i < k; ++i) {
+      double sum = ridge * trace / k * w[i];
+      for (size_t j = 0; j < k; ++j) sum += c[i * k + j] * w[j];
+      EXPECT_NEAR(sum, point[i] - mean[i], 1e-10) << rows << " rows, value " << i;  // condition number about 1e3
+    }
+  }
+}
+
+// Verdicts by the number of images that the attack and that random points break.
+TEST(Binarisation, Rule) {
+  const auto rule = [](int n, int broken, int random) {
+    std::vector<std::string> lines;
+    for (int i = 0; i < n; ++i)
+      lines.push_back(JsonLine().add("kind", "binary").add("img", i).add("seed", 0).add("separable", true).add("broken", i < broken).add("random", i < random).text());
+    lines.push_back(JsonLine().add("kind", "binary").add("img", n).add("seed", 0).add("separable", false).text());
+    AuditOptions o;
+    o.checks = {kBinarisation};
+    return judge_audit(lines, o, AuditBars{})[0].verdict;
+  };
+  EXPECT_EQ(rule(20, 20, 0), Verdict::Pass);
+  EXPECT_EQ(rule(20, 18, 0), Verdict::Warn);
+  EXPECT_EQ(rule(20, 12, 0), Verdict::Fail);
+  EXPECT_EQ(rule(20, 20, 2), Verdict::Warn);
+  EXPECT_EQ(rule(20, 20, 10), Verdict::Fail);
+  EXPECT_EQ(rule(0, 0, 0), Verdict::Skip);
+}

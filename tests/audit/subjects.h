@@ -9,6 +9,7 @@
 
 #include "attack/targets.h"
 #include "audit/attack_checks.h"
+#include "audit/binarisation.h"
 #include "audit/gradient_checks.h"
 #include "audit/noise_checks.h"
 #include "defence/gaussian_field.h"
@@ -63,24 +64,28 @@ inline std::map<int, AuditCheck> audit(Defended& target, Defended& bare, const A
   if (o.wants(kEot)) measure_eot(s, u);
   if (o.wants(kInstability)) measure_instability(s, u);
   if (o.wants(kControl)) measure_control(s, u);
+  if (o.wants(kBinarisation)) measure_binarisation(s, u);
   return by_id(judge_audit(sink.lines, o, AuditBars{}));
 }
 
 // ---- tiny networks: a chain of six steps and a ResNet, labels as the target sees the images itself.
 struct TinyChain {
   static constexpr int kSide = 8, kImages = 2;
-  Net unet = formula_net(kTinyUnet), classifier = formula_net(kTinyWrn), alone = formula_net(kTinyWrn);
+  Net unet, classifier = formula_net(kTinyWrn), alone = formula_net(kTinyWrn);
   NoiseStream stream = native_stream();
   Buffer x = pictures("audit", kImages, kSide, 0.1, 0.9);
   PurifyOptions purify;
   AuditOptions options;
   Unit unit{x.view(), {0, 0}, {5, 8}, 3};
 
-  explicit TinyChain(Clip clip = Clip::X0) {
+  // kTinyAdm predicts variances, and they are used.
+  explicit TinyChain(Clip clip = Clip::X0, const char* arch = kTinyUnet) : unet(formula_net(arch)) {
     purify.t = 6;
     purify.clip = clip;
-    options.checks = {kConnected, kDifferences, kModes, kDeterminism, kSaturation, kFlow};
+    if (arch == std::string(kTinyAdm)) purify.variance = Variance::Learned;
+    options.checks = {kConnected, kDifferences, kModes, kDeterminism, kSaturation, kFlow, kBinarisation};
     options.directions = 6;
+    options.inner_points = 60;
   }
   std::unique_ptr<Defence> honest() { return std::make_unique<DiffusionDefence>(unet, purify, kImages, true); }
   std::map<int, AuditCheck> run(std::unique_ptr<Defence> defence, double scale = 1) {

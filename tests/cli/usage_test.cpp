@@ -30,6 +30,13 @@ TEST(CliUsage, HelpAndVersion) {
   EXPECT_LT(forward.out.find("Examples:"), forward.out.find("--weights FILE"));
   EXPECT_NE(expect_success({"--help-all"}).out.find("--steps-reverse"), std::string::npos);
   EXPECT_EQ(expect_success({"--version"}).out.rfind("purescope ", 0), 0u);
+  const std::string presets = expect_success({"--list-presets"}).out;
+  for (const char* name : {"cifar10-ddpm", "cifar10-reverse", "cifar10-ddim", "cifar10-scoresde-vp", "imagenet-guided", "imagenet-vpsde", "imagenet-dpm20"}) {
+    const size_t at = presets.find(std::string(name) + "\n    stands for: ");
+    ASSERT_NE(at, std::string::npos) << name;
+    EXPECT_NE(presets.substr(at, presets.find("means:", at) - at).find("Table"), std::string(name) == "cifar10-scoresde-vp" ? 0 : std::string::npos) << name;
+  }
+  EXPECT_NE(presets.find("t* 150, forward jump to abar[149] = 0.788321, 150 reverse steps at indices 149 .. 0, ddpm learned, clip x0"), std::string::npos) << presets;
   EXPECT_EQ(expect_success({"version", "--json"}).out.rfind("{\"program\":\"purescope\"", 0), 0u);
   EXPECT_EQ(run_program({}).code, 2);
 }

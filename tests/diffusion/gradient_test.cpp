@@ -9,9 +9,11 @@ using namespace purescope;
 namespace {
 
 struct Bench {
-  Bench(const PurifyOptions& options, const std::string& arch)
+  Bench(const PurifyOptions& options, const std::string& arch, const std::string& head)
       : unet(formula_net(arch)),
-        classifier(formula_net(options.image_size ? "wrn:depth=10,widen=1,size=" + std::to_string(options.image_size) : kTinyWrn)),
+        classifier(formula_net(!head.empty()        ? head
+                               : options.image_size ? "wrn:depth=10,widen=1,size=" + std::to_string(options.image_size)
+                                                    : kTinyWrn)),
         chain(unet, classifier, options, 2),
         stream({NoiseRng::Native, {}, false}),
         noise(stream, 3, {5, 8}),
@@ -64,8 +66,9 @@ double best_error(Bench& b, const std::string& what, const std::vector<double>& 
   return best;
 }
 
-void check(const std::string& what, const PurifyOptions& options, bool agrees = true, const std::string& arch = kTinyUnet) {
-  Bench b(options, arch);
+void check(const std::string& what, const PurifyOptions& options, bool agrees = true, const std::string& arch = kTinyUnet,
+           const std::string& classifier = "") {
+  Bench b(options, arch, classifier);
   const double loss = b.chain.forward(b.x, {1, 4}, b.noise);
   EXPECT_TRUE(std::isfinite(loss));
   const std::vector<real> g = b.chain.backward();
@@ -136,6 +139,7 @@ TEST(ChainGradient, OtherSamplers) {
   reverse.scale = InputScale::SqrtAbar;
   check("reverse only, scaled", reverse);
   check("ddim, no clip", options_of("ddim", 50, 10, Clip::None));
+  check("ddim, clip", options_of("ddim", 50, 10, Clip::X0));
   check("eta 0.7, no clip", options_of("eta:0.7", 50, 10, Clip::None));
   check("eta 1, clip", options_of("eta:1", 50, 10, Clip::X0));
 }
@@ -175,6 +179,20 @@ TEST(ChainGradient, RespacedProcess) {
   PurifyOptions o = options_of("ddpm", 6, 0, Clip::None);
   o.respacing = "50";
   check("6 of 50", o);
+  o.clip = Clip::X0;
+  check("6 of 50, clip", o);
+}
+
+// What runs on ImageNet, small: resampled to the network's size, three steps with learned variance, back, a bottleneck ResNet.
+TEST(ChainGradient, ImageNetShaped) {
+  PURESCOPE_NEEDS_DOUBLE();
+  for (const Clip clip : {Clip::X0, Clip::None}) {
+    PurifyOptions o = options_of("ddpm", 30, 3, clip);
+    o.variance = Variance::Learned;
+    o.image_size = 12;
+    check(clip == Clip::X0 ? "resized, learned variance, clip, ResNet" : "resized, learned variance, ResNet", o, true, kTinyAdm,
+          "resnet:stem=8,planes=4-8,layers=1-1,classes=10,size=12");
+  }
 }
 
 TEST(ChainGradient, ContinuousTime) {

@@ -117,6 +117,25 @@ TEST(Params, DoubleAndHalfWeights) {
     const std::vector<real> expected(w.values[p].begin(), w.values[p].end());
     EXPECT_TRUE(compare_bits(values_of(narrow->view(p)), expected)) << model.params[p].key;
   }
+
+  // bfloat16: the upper half of a float.
+  for (size_t p = 0; p < out.size(); ++p) {
+    for (size_t i = 0; i < half[p].size(); ++i) {
+      uint32_t bits;
+      std::memcpy(&bits, &w.values[p][i], 4);
+      half[p][i] = static_cast<uint16_t>(bits >> 16);
+      bits &= 0xffff0000;
+      std::memcpy(&w.values[p][i], &bits, 4);
+    }
+    out[p].dtype = Dtype::BF16;
+  }
+  write_safetensors(folder / "bf16.safetensors", out, {});
+  const auto brain = Params::load(model, folder / "bf16.safetensors");
+  EXPECT_EQ(brain->mapped(), 0u);
+  for (int p = 0; p < brain->count(); ++p) {
+    const std::vector<real> expected(w.values[p].begin(), w.values[p].end());
+    EXPECT_TRUE(compare_bits(values_of(brain->view(p)), expected)) << model.params[p].key;
+  }
 }
 
 TEST(Params, EveryDifferenceIsNamedAtOnce) {
