@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/config_file.h"
 #include "core/check.h"
 #include "core/current_device.h"
 #include "core/hash.h"
@@ -18,6 +20,11 @@
 
 namespace purescope {
 namespace {
+
+// When the record before was written, for timing.jsonl: one run per process.
+double last_record = 0;
+
+double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Everything that names the sampler and has no key of its own.
 std::string sampler_text(const PurifyOptions& p) {
@@ -161,7 +168,7 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
   }
   std::vector<std::string> purification;
   for (const std::string& text : plan_.purification) purification.push_back(json_quote(text));
-  for (int t : plan_.purification.empty() ? o.run.t : std::vector<int>{}) {
+  for (int t : plan_.purification.empty() && o.purifier.weights != "none" ? o.run.t : std::vector<int>{}) {
     PurifyOptions p = o.run.purify;
     p.t = t;
     p.steps_reverse = o.run.steps_reverse;
@@ -172,15 +179,22 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
   d.sections = {{"command_line", json_array(words)}, {"purifier", JsonLine().add("file", o.purifier.weights).add("arch", purifier_arch).text()},
                 {"classifier", JsonLine().add("file", o.classifier.weights).add("arch", classifier_arch).text()},
                 {"data", JsonLine().add("description", data.description).add("decoders", image_decoder_names()).text()},
-                {"purification", json_array(purification)}, {"device", JsonLine().add("kind", device_kind(current_device())).add("name", device_name(current_device())).add("threads", thread_count()).text()}};
+                {"purification", json_array(purification)}, {"device", JsonLine().add("kind", device_kind(current_device())).add("name", device_name(current_device())).add("threads", thread_count()).text()},
+                {"env", environment_json()}};
   folder_ = o.out.empty() ? "runs/" + name() + "-" + facts_.run : o.out;
   dir_ = std::make_unique<RunDir>(folder_, d, RunOptions{o.resume, o.repair, o.force_mixed, 0, 1});
+  write_text_atomic(dir_->file("config.resolved.toml"), config_text(o.command_line, config_toml(d.config)));
   remove_leftovers(folder_ + "/adv");
   remove_leftovers(folder_ + "/state");
   JournalOptions j = dir_->journal_options();
   j.key = [](const JsonObject& r) { return record_id_key({r.get_string("kind"), r.get_int("img"), r.get_int("seed"), static_cast<int>(r.get_int("t")), r.get_double("eps")}); };
-  j.report = [](const std::string& text) { std::fprintf(stderr, "note: %s\n", text.c_str()); };
+  j.report = [this](const std::string& text) {
+    std::fprintf(stderr, "note: %s\n", text.c_str());
+    dir_->log(text);
+  };
   journal_ = std::make_unique<Journal>(j);
+  dir_->log(std::string(dir_->resumed() ? "resumed" : "started") + " with " + std::to_string(count()) + " records, pid " + std::to_string(getpid()));
+  last_record = seconds_now();
   if (!o.common.quiet) {
     std::fprintf(stderr, "run %s in %s: %s on %s, %d threads, %s, noise %s\n", facts_.run.c_str(), folder_.c_str(), scalar.c_str(),
                  device_name(current_device()).c_str(), thread_count(), data.description.c_str(), to_string(o.noise.mode).c_str());
@@ -204,6 +218,10 @@ bool RunSink::wants(const RecordId& id) const {
 void RunSink::put(const RecordId& id, const std::string& line) {
   if (!verifying()) {
     journal_->append(line);
+    const double now = seconds_now();
+    dir_->append_timing(JsonLine().add("img", id.image).add("kind", id.kind).add("seed", id.seed).add("t", id.t).add("eps", id.eps)
+                            .add("seconds", now - last_record).text());
+    last_record = now;
     return;
   }
   ++compared_;
@@ -253,6 +271,7 @@ int RunSink::finish() {
   const std::string rows = plan_.table ? plan_.table(records, true) : table_json(attack_table(records));
   dir_->write_summary(JsonLine().add("run", facts_.run).raw("rows", rows).add("mixed", dir_->mixed()).text());
   std::filesystem::remove(state_path());
+  dir_->log("finished with " + std::to_string(count()) + " records");
   if (json) print_out(JsonLine().add("run", facts_.run).add("folder", folder_).raw("rows", rows).text() + "\n");
   else print_out(plan_.table ? plan_.table(records, false) : table_text(attack_table(records)) + suite_text(records));
   if (!options_.common.quiet)
@@ -262,6 +281,7 @@ int RunSink::finish() {
 }
 
 int RunSink::stopped() {
+  if (dir_) dir_->log("stopped with " + std::to_string(count()) + " records");
   std::fprintf(stderr, "stopped; nothing is lost. Go on with the same command and --resume --out %s\n", folder_.c_str());
   return kStopped;
 }

@@ -5,6 +5,7 @@
 
 #include "cli/attack_run.h"
 #include "cli/commands.h"
+#include "cli/config_file.h"
 #include "core/check.h"
 #include "core/math_mode.h"
 #include "core/parallel.h"
@@ -135,7 +136,8 @@ RunDescription description(const AuditRunOptions& o, const Dataset& data, const 
                 {"classifier", JsonLine().add("file", o.classifier.weights).add("arch", facts.classifier_arch).text()},
                 {"data", JsonLine().add("description", data.description).text()},
                 {"bars", bars_json(o.bars)},
-                {"device", JsonLine().add("kind", "cpu").add("threads", thread_count()).text()}};
+                {"device", JsonLine().add("kind", "cpu").add("threads", thread_count()).text()},
+                {"env", environment_json()}};
   return d;
 }
 
@@ -164,6 +166,7 @@ int run_audit(const AuditRunOptions& o) {
   const RunDescription d = description(o, data, facts);
   const std::string folder = o.out.empty() ? "runs/audit-" + config_hash(d.config).substr(0, 8) : o.out;
   RunDir dir(folder, d, RunOptions{o.resume, false, false, 0, 1});
+  write_text_atomic(dir.file("config.resolved.toml"), config_text(o.command_line, config_toml(d.config)));
   JournalOptions j = dir.journal_options();
   j.key = [](const JsonObject& r) { return audit_key(r.get_string("kind"), r.get_int("img"), r.get_int("seed")); };
   Journal journal(j);

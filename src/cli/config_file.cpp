@@ -94,4 +94,23 @@ ConfigValues read_config(const std::string& path, const std::string& command,
   return own;
 }
 
+std::string config_text(const std::vector<std::string>& words, const std::string& resolved) {
+  static const std::set<std::string> left_out = {"--out", "--resume", "--repair", "--force-mixed", "--verify-run", "--sample"};
+  std::string head = "# repeat with: purescope", lines;
+  size_t i = 1;
+  for (; i < words.size() && !words[i].starts_with("--"); ++i) head += " " + words[i];
+  while (i < words.size()) {
+    const std::string name = words[i++];
+    const bool has_value = i < words.size() && !words[i].starts_with("--");
+    const std::string value = has_value ? words[i++] : "true";
+    if (left_out.count(name)) continue;
+    const char* quote = !has_value ? "" : value.find('"') == value.npos ? "\"" : "'";
+    lines += name.substr(2) + " = " + quote + value + quote + "\n";
+  }
+  std::string comment;
+  std::stringstream entries(resolved);
+  for (std::string line; std::getline(entries, line);) comment += "#" + (line.empty() ? "" : " " + line) + "\n";
+  return head + " --config THIS_FILE --out NEW_FOLDER\n" + lines + "\n# resolved, defaults included:\n" + comment;
+}
+
 }  // namespace purescope

@@ -16,4 +16,8 @@ using ConfigValues = std::map<std::string, ConfigValue>;  // by option name with
 // (anything else, a key given twice, a table that is none of `commands`), 66 missing.
 ConfigValues read_config(const std::string& path, const std::string& command, const std::vector<std::string>& commands);
 
+// A file that `--config` reads and that says what the line `words` of Program::on_line says, but for where the output goes; below it, as
+// comments, everything that was resolved (lines of `resolved`).
+std::string config_text(const std::vector<std::string>& words, const std::string& resolved);
+
 }  // namespace purescope

@@ -70,6 +70,18 @@ struct Command::State {
   }
 };
 
+// A flag that makes `out` equal to `value`; "false" in a configuration file makes it the opposite.
+static void add_switch(Command::State& s, bool value, const std::string& names, const std::string& help, bool& out) {
+  Command::State::Entry entry{long_name(names), nullptr, [&out, value](const std::string& text, const std::string& flag) {
+                                if (text != "true" && text != "false")
+                                  fail(kUsage, "\"" + printable(text) + "\" is not true or false", flag, "write true or false");
+                                out = (text == "true") == value;
+                              }};
+  entry.option = s.app->add_flag(names)->description(help)->group(s.heading);
+  *entry.text = "true";
+  s.entries.push_back(std::move(entry));
+}
+
 Command::Command(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Command::~Command() = default;
 
@@ -81,22 +93,11 @@ void Command::option(const std::string& names, const std::string& type, const st
   state_->entries.push_back(std::move(entry));
 }
 
-void Command::flag(const std::string& names, const std::string& help, bool& out) {
-  State::Entry entry{long_name(names), nullptr, [&out](const std::string& text, const std::string& flag) {
-                       if (text != "true" && text != "false")
-                         fail(kUsage, "\"" + printable(text) + "\" is not true or false", flag, "write true or false");
-                       out = text == "true";
-                     }};
-  entry.option = state_->app->add_flag(names)->description(help)->group(state_->heading);
-  *entry.text = "true";
-  state_->entries.push_back(std::move(entry));
-}
+void Command::flag(const std::string& names, const std::string& help, bool& out) { add_switch(*state_, true, names, help, out); }
 
 void Command::on_off(const std::string& name, const std::string& help, bool& out) {
-  flag("--" + name, help, out);
-  State::Entry entry{"--no-" + name, nullptr, [&out](const std::string&, const std::string&) { out = false; }};
-  entry.option = state_->app->add_flag("--no-" + name)->description("the opposite")->group(state_->heading);
-  state_->entries.push_back(std::move(entry));
+  add_switch(*state_, true, "--" + name, help, out);
+  add_switch(*state_, false, "--no-" + name, "the opposite", out);
 }
 
 void Command::argument(const std::string& name, const std::string& help, std::string& out, bool required) {
@@ -174,7 +175,7 @@ struct Program::State {
   }
   void check_command(int argc, char** argv) const;
   [[noreturn]] void usage_error(const Command& command, const CLI::ParseError& error, int argc, char** argv) const;
-  void set_options(Command& command);
+  std::vector<std::string> set_options(Command& command);
 };
 
 Program::Program() : state_(std::make_unique<State>()) {
@@ -225,30 +226,40 @@ void Program::State::usage_error(const Command& command, const CLI::ParseError& 
   fail(kUsage, error.what(), "purescope " + name, help);
 }
 
-// Runs the setters, in the order of registration: flag > file > default.
-void Program::State::set_options(Command& command) {
+// Runs the setters, in the order of registration: flag > file > default. Returns the line that says the same without a file and with long
+// names: COMMAND, its words, then `--name value` or `--flag` for all that was given.
+std::vector<std::string> Program::State::set_options(Command& command) {
   Command::State& c = *command.state_;
   const ConfigValues file = config.empty() ? ConfigValues{} : read_config(config, c.app->get_name(), names());
+  const std::vector<std::string> known = c.names();
+  const auto is_known = [&](const std::string& name) { return std::find(known.begin(), known.end(), name) != known.end(); };
   for (const auto& [key, value] : file) {
-    const std::vector<std::string> known = c.names();
-    if (std::find(known.begin(), known.end(), "--" + key) != known.end() && key != "help" && key != "config") continue;
+    if (is_known("--" + key) && key != "help" && key != "config") continue;
     const std::string near = suggestion("--" + key, known);
     fail(kUsage, "unknown key '" + printable(key) + "'", value.where,
          near.empty() ? "`purescope " + c.app->get_name() + " --help` lists the options"
                       : "did you mean " + near.substr(2) + "?");
   }
+  std::vector<std::string> line = {"purescope", c.app->get_name()};
+  for (const CLI::Option* o : c.app->get_options())
+    if (o->get_positional()) line.insert(line.end(), o->results().begin(), o->results().end());
   for (Command::State::Entry& e : c.entries) {
-    if (e.option->count()) {
-      e.set(*e.text, e.name);
+    const auto value = file.find(e.name.substr(2));
+    const bool typed = e.option->count() > 0;
+    if (!typed && value == file.end()) {
+      if (e.required)
+        fail(kUsage, e.name + " is missing", "purescope " + c.app->get_name(),
+             "see `purescope " + c.app->get_name() + " --help`");
       continue;
     }
-    const auto value = file.find(e.name.substr(2));
-    if (value != file.end())
-      e.set(value->second.text, value->second.where + ", " + e.name.substr(2));
-    else if (e.required)
-      fail(kUsage, e.name + " is missing", "purescope " + c.app->get_name(),
-           "see `purescope " + c.app->get_name() + " --help`");
+    const std::string text = typed ? *e.text : value->second.text;
+    e.set(text, typed ? e.name : value->second.where + ", " + e.name.substr(2));
+    const bool is_flag = e.option->get_items_expected_max() == 0, off = is_flag && text == "false";
+    if (!off) line.push_back(e.name);
+    else if (is_known("--no-" + e.name.substr(2))) line.push_back("--no-" + e.name.substr(2));
+    if (!is_flag) line.push_back(text);
   }
+  return line;
 }
 
 void Program::on_line(std::function<void(const std::vector<std::string>&)> use) { state_->line_users.push_back(std::move(use)); }
@@ -276,9 +287,7 @@ int Program::run(int argc, char** argv) {
     fail(kUsage, error.what(), "the command line", "`purescope --help` lists the commands");
   }
   if (!command) fail(kUsage, "no command", "the command line", "`purescope --help` lists the commands");
-  s.set_options(*command);
-  std::vector<std::string> words = {"purescope"};
-  words.insert(words.end(), argv + 1, argv + argc);
+  const std::vector<std::string> words = s.set_options(*command);
   for (const auto& use : s.line_users) use(words);
   return command->state_->run();
 }

@@ -7,6 +7,7 @@
 #include "cli/load.h"
 #include "cli/run_trace.h"
 #include "core/check.h"
+#include "io/output_check.h"
 #include "io/safetensors.h"
 
 namespace purescope {
@@ -54,6 +55,8 @@ int run_forward(const ForwardOptions& o) {
   const Buffer input = read_images(o.input, loaded.image(), "--input", o.common, false);
   const View x = input.view();
   check_times(o.t, loaded.model, x.n);
+  check_output(o.output, "--output");
+  check_output(o.dump, "--dump");
   Net net = loaded.make_net();
   const ValueInfo out = loaded.model.values[loaded.model.output];
   Buffer result(x.n, out.c, out.h, out.w, Device::Cpu);
@@ -76,6 +79,8 @@ int run_vjp(const ForwardOptions& o) {
   const Buffer input = read_images(o.input, loaded.image(), "--input", o.common, false);
   const View x = input.view();
   check_times(o.t, loaded.model, x.n);
+  check_output(o.output, "--output");
+  check_output(o.dparams, "--dparams");
   const Buffer cotangent =
       read_images(o.cotangent, loaded.model.values[loaded.model.output], "--cotangent", o.common, false);
   if (cotangent.view().n != x.n)

@@ -99,6 +99,8 @@ LoadedNet load_network(const NetworkChoice& choice, const CommonOptions& common)
   for (int i = 0; i < net.params->count(); ++i)
     report_nonfinite(count_nonfinite_values(Mirror(net.params->view(i)).view()), "weights: " + net.model.params[i].key, net.path,
                      common);
+  if (common.verbose && !common.quiet)
+    std::fprintf(stderr, "weights %s: %s, sha256 of the values %s\n", net.path.c_str(), net.model.arch.c_str(), net.params->sha256().c_str());
   return net;
 }
 

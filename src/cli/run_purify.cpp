@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "io/image_grid.h"
 #include "io/json_text.h"
+#include "io/output_check.h"
 #include "io/safetensors.h"
 #include "io/signals.h"
 #include "ops/labels.h"
@@ -47,8 +48,18 @@ class RunNoise {
     if (whole_) static_cast<NoisePart&>(*part_).set_first(first);
     return *part_;
   }
-  void write_record() const {
-    if (record_) record_->write(flags_.export_to);
+  // One entry per step taken where the sampler draws at all: the last step of ddpm multiplies its noise by 0 and did not ask for it. A
+  // replayed file may lack that one.
+  void write_record(const Purifier& purifier, View like) {
+    if (!record_) return;
+    const std::vector<ReverseStep>& steps = purifier.steps();
+    const int last = static_cast<int>(steps.size()) - 1;
+    const auto draws = [](const ReverseStep& s) { return s.s != 0 || s.learned; };
+    if (flags_.file.empty() && last > 0 && draws(steps[last - 1]) && !draws(steps[last])) {
+      Buffer unused(total_, like.c, like.h, like.w);
+      record_->reverse(last, steps[last].label, unused.view());
+    }
+    record_->write(flags_.export_to);
   }
 
  private:
@@ -143,12 +154,6 @@ void announce(const PurifyRunOptions& o, const PurifyOptions& options) {
   if (!o.common.quiet) std::fprintf(stderr, "%s\n", describe(options).c_str());
 }
 
-void check_picture_output(const std::string& path, const Buffer& x) {
-  if (is_picture(path) && x.view().n != 1)
-    fail(kUsage, "a picture holds one image, the input " + std::to_string(x.view().n), "--output " + path,
-         "write a .npy array");
-}
-
 // Classifier loss: cross-entropy of logits(x), summed over the images in order, and its gradient in x.
 class Loss {
  public:
@@ -194,11 +199,18 @@ void print_loss(double loss, bool json) {
   print_out(json ? "{\"loss\":" + text + "}\n" : "loss " + text + "\n");
 }
 
+void check_outputs(const PurifyRunOptions& o, int images) {
+  check_output(o.output, "--output");
+  check_output(o.purified, "--purified", true, images);
+  check_output(o.noise.export_to, "--export-noise");
+}
+
 // The gradient of the classifier alone (--purifier none).
 int classifier_gradient(const PurifyRunOptions& o) {
   const LoadedNet shape = load_classifier(o.classifier, o.common);
   Buffer x = read_images(o.input, shape.image(), "--input", o.common, true);
   const int batch = std::min(o.batch, x.view().n);
+  check_outputs(o, x.view().n);
   Loss loss(o, x.view(), batch);
   if (!o.purified.empty()) write_images(o.purified, x.view());
   for (int first = 0; first < x.view().n; first += batch) {
@@ -218,7 +230,8 @@ int run_purify(const PurifyRunOptions& o) {
   if (!o.trail.empty()) trail.emplace(o.trail, o.common.force);
   Chain chain(o, false);
   const View u = chain.u.view();
-  check_picture_output(o.output, chain.u);
+  check_output(o.output, "--output", true, u.n);
+  check_output(o.noise.export_to, "--export-noise");
   RunNoise noise(o.noise, u.n);
   announce(o, chain.options);
   for (int first = 0; first < u.n; first += chain.batch) {
@@ -229,7 +242,7 @@ int run_purify(const PurifyRunOptions& o) {
   }
   affine_in_place(0.5, 0.5, u);
   if (trail) trail->write();
-  noise.write_record();
+  noise.write_record(*chain.purifier, chain.unet->input());
   write_images(o.output, u);
   return kOk;
 }
@@ -239,6 +252,7 @@ int run_gradient(const PurifyRunOptions& o) {
   if (o.purifier.weights == "none") return classifier_gradient(o);
   Chain chain(o, true);
   const View u = chain.u.view();
+  check_outputs(o, u.n);
   Loss loss(o, u, chain.batch, chain.unet->lean());
   RunNoise noise(o.noise, u.n);
   announce(o, chain.options);
@@ -257,7 +271,7 @@ int run_gradient(const PurifyRunOptions& o) {
     part.store();
   }
   if (!o.purified.empty()) write_images(o.purified, purified.view());
-  noise.write_record();
+  noise.write_record(*chain.purifier, chain.unet->input());
   write_array(o.output, u);
   print_loss(loss.total(), o.common.json);
   return kOk;

@@ -1,6 +1,7 @@
 #include "cli/shared_flags.h"
 
 #include <climits>
+#include <cstdio>
 
 #include "cli/bundled.h"
 #include "core/check.h"
@@ -83,7 +84,7 @@ void add_common_flags(Command& c, CommonOptions& o) {
            });
   c.flag("--strict", "refuse NaN and infinity in weights and inputs (default: warn)", o.strict);
   c.flag("-q,--quiet", "no messages but warnings and errors", o.quiet);
-  c.flag("-v,--verbose", "more messages", o.verbose);
+  c.flag("-v,--verbose", "also say with what it is computed: version, scalar, device, threads; networks with the sha256 of their weights", o.verbose);
 }
 
 void add_json_flag(Command& c, CommonOptions& o) { c.flag("--json", "print JSON, one object per line", o.json); }
@@ -220,6 +221,9 @@ void apply(const CommonOptions& o) {
   if (o.threads) set_thread_count(o.threads);
   if (!o.device.empty()) set_current_device(parse_device(o.device));
   set_current_math(math_mode(o));
+  if (o.verbose && !o.quiet)
+    std::fprintf(stderr, "purescope %s, %s on %s, math %s, %d threads\n", PURESCOPE_VERSION, o.f64 ? "f64" : "f32", device_name(current_device()).c_str(),
+                 math_name(current_math()), thread_count());
 }
 
 PurifyOptions purify_options(const PurifyFlags& f, int t) {

@@ -29,7 +29,7 @@ struct Dataset {
 //   folder:DIR         DIR/CLASS/*.jpg, jpeg, png (any case), all of one size; classes: the sorted folder names. Order:
 //                      the first image of every class, then the second of every class, and so on.
 //   folder:DIR,LIST    the images that the text file LIST names, CLASS/FILE a line, in its order (RobustBench's list of
-//                      ImageNet images has this form). A class without a folder: 66.
+//                      ImageNet images has this form). A class without a folder: 65.
 //   folder:DIR[,LIST],PREPROCESSING   the same, each image resized and cropped first, by RobustBench's names: Res256Crop224,
 //                      BicubicRes256Crop224, Res224, Crop288 (io/image_resize.h).
 //   npy:X.npy,LABELS.npy  [N, 3, height, width] floats in [0, 1] or bytes (divided by 255), and N class numbers

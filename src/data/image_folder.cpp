@@ -105,7 +105,7 @@ std::vector<Entry> listed(const std::string& folder, const std::string& list, st
     const std::string name = line.substr(0, slash);
     const auto found = std::lower_bound(class_names.begin(), class_names.end(), name);
     if (found == class_names.end() || *found != name) {
-      fail(kMissingInput, "the class folder \"" + name + "\" does not exist in " + folder, where,
+      fail(kBadInput, "the class folder \"" + name + "\" does not exist in " + folder, where,
            "unpack all classes of the list, or give a list of those that are there");
     }
     entries.push_back({folder + "/" + line, line, static_cast<int>(found - class_names.begin())});

@@ -47,13 +47,14 @@ struct FileNoise::Tensors {
   // Copies block `index` of the named tensor, whose trailing shape must be that of `out`.
   void read(const std::string& name, int index, bool blocks, View out) const {
     const TensorInfo* info = file.find(name);
-    const std::string wanted = (blocks ? "[" + std::to_string(index + 1) + " or more," : "[") + std::to_string(out.n) + "," +
-                               std::to_string(out.c) + "," + std::to_string(out.h) + "," + std::to_string(out.w) + "]";
-    std::vector<int64_t> tail = {out.n, out.c, out.h, out.w};
+    const std::vector<int64_t> image = {out.n, out.c, out.h, out.w};
+    const std::string text = shape_text(image), wanted =
+        blocks ? "[k, " + text.substr(1) + ", one entry per step; step " + std::to_string(index + 1) + " reads the next" : text;
     if (!info) fail(kBadInput, "the noise file has no tensor " + name, file.path(), "this purification needs one of shape " + wanted);
+    std::vector<int64_t> tail = image;
     if (blocks) tail.insert(tail.begin(), info->shape.empty() ? 0 : info->shape[0]);
     if (info->shape != tail || (blocks && info->shape[0] <= index))
-      fail(kBadInput, name + " does not fit", file.path(), "this purification needs shape " + wanted);
+      fail(kBadInput, name + " does not fit: shape " + shape_text(info->shape), file.path(), "this purification needs shape " + wanted);
     const size_t skipped = blocks ? index * out.size() * (dtype_bits(info->dtype) / 8) : 0;
     const Mirror host(out, Device::Cpu, Mirror::Load::No);
     convert(info->dtype, static_cast<const char*>(file.data(*info)) + skipped, out.size(), host.data(), file.path());

@@ -13,6 +13,7 @@
 #include "core/parallel.h"
 #include "data/dataset.h"
 #include "diffusion/schedule.h"
+#include "io/output_check.h"
 #include "io/progress.h"
 #include "io/safetensors.h"
 #include "io/signals.h"
@@ -257,6 +258,7 @@ void check_options(const TrainOptions& o, const Model& model, const Dataset& dat
   if (o.augment != "none" && o.augment != "flip" && o.augment != "crop-flip") fail(kUsage, "unknown --augment " + o.augment, "", "none, flip or crop-flip");
   if (!o.resume && (access(o.out.c_str(), F_OK) == 0 || access((o.out + ".state").c_str(), F_OK) == 0))
     fail(kCannotCreate, "the output exists", o.out, "choose another --out, remove it, or continue with --resume");
+  require_creatable(o.out);
 }
 
 // One training run: the loop and what it prints and saves.

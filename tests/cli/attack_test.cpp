@@ -122,12 +122,22 @@ TEST(CliAttack, RunsAndWritesItsFolder) {
   EXPECT_NE(run.out.find("robust, free"), std::string::npos) << run.out;
   EXPECT_NE(run.out.find("predicted (clean)"), std::string::npos) << run.out;
   EXPECT_EQ(lines_in(results(folder / "a")), 5u * 3);   // fixed, free and the minimum of each image
-  for (const char* name : {"header.json", "summary.json", "config.resolved.toml", "grid.png"}) EXPECT_TRUE(fs::exists(folder / "a" + "/" + name)) << name;
+  for (const char* name : {"header.json", "summary.json", "config.resolved.toml", "grid.png", "timing.jsonl", "run.log"}) EXPECT_TRUE(fs::exists(folder / "a" + "/" + name)) << name;
   const Image grid = read_image(folder / "a" + "/grid.png");
   EXPECT_GT(grid.width, 3 * 16);
   EXPECT_GT(grid.height, 5 * 16);
   EXPECT_EQ(read_npy(folder / "a" + "/adv/000004.s0.t4.e0.031373.fixed.npy").shape, (std::vector<int64_t>{3, 16, 16}));
   expect_clean(folder / "a");
+  EXPECT_EQ(lines_in(slurp(folder / "a" + "/timing.jsonl")), 5u * 3);
+  for (const char* word : {"started with 0 records", "finished with 15 records"}) EXPECT_NE(slurp(folder / "a" + "/run.log").find(word), std::string::npos) << word;
+  EXPECT_NE(slurp(folder / "a" + "/header.json").find("\"compiler\""), std::string::npos);
+  // The configuration it left behind repeats the run, also where the first file is gone by the time somebody verifies.
+  fs::copy_file(folder / "a" + "/config.resolved.toml", folder / "c.toml");
+  expect_success({"attack", "--config", folder / "c.toml", "--out", folder / "again"});
+  EXPECT_EQ(results(folder / "again"), results(folder / "a"));
+  EXPECT_EQ(slurp(folder / "again" + "/config.resolved.toml"), slurp(folder / "a" + "/config.resolved.toml"));
+  fs::remove(folder / "c.toml");
+  EXPECT_EQ(expect_success({"verify", folder / "again"}).code, 0);
   // Into the same folder again: refused, and nothing in it changes.
   const std::string before = results(folder / "a");
   expect_failure(job("attack", folder / "a"), 73, "exists");

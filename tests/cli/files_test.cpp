@@ -176,8 +176,26 @@ TEST(CliFiles, InputsThatDoNotFit) {
   expect_failure({"forward", "--weights", "formula", "--arch", kWrn, "--input", folder / "ok.npy", "--output",
                   folder / "none/y.npy"},
                  73, "y.npy");
+  expect_failure({"forward", "--weights", "formula", "--arch", kWrn, "--input", folder / "ok.npy", "--output", folder / "y.png"}, 2, "an array, not a picture");
   EXPECT_FALSE(std::filesystem::exists(folder / "y.npy"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "y.png"));
   expect_success(run(folder / "ok.npy", {"--t", "3"}));
+}
+
+// Outputs that cannot be written are refused before the work and not after it: 1000 steps here would take minutes.
+TEST(CliFiles, OutputsAreLookedAtFirst) {
+  const ScratchFolder folder;
+  const auto purify = [&](const std::string& output, std::initializer_list<std::string> more) {
+    std::vector<std::string> args = {"purify", "-q", "-p", "formula", "--purifier-arch", "ddpm-cifar10", "--input", folder / "x.npy", "--t", "1000", "--output", output};
+    args.insert(args.end(), more);
+    return args;
+  };
+  write_npy(folder / "x.npy", {2, 3, 32, 32}, std::vector<float>(2 * 3072, 0.5f).data());
+  expect_failure(purify(folder / "none/y.npy", {}), 73, "cannot create", "none/y.npy");
+  expect_failure(purify(folder / "y.png", {}), 2, "only one image");
+  expect_failure(purify(folder / "y.jpg", {}), 2, "only as PNG");
+  expect_failure(purify(folder / "y.npy", {"--export-noise", folder / "none/n.safetensors"}), 73, "none/n.safetensors");
+  expect_failure({"train", "ddpm", "--arch", kDdpm, "--data", "shapes", "--out", folder / "none/w.safetensors"}, 73, "none/w.safetensors");
 }
 
 TEST(CliFiles, LabelsAndNetworksThatDoNotFit) {

@@ -115,6 +115,8 @@ TEST(CliUsage, ConfigurationFile) {
   expect_failure(with("\n[compare]\nthreads = \"many\"\n"), 2, "many", "line 3");        // 80
   expect_failure(with("tol = \"8/0\"\n"), 2, "8/0", "line 1");                           // 81
   expect_failure(with("json = 3\n"), 2, "not true or false", "line 1");                  // 80
+  EXPECT_EQ(expect_success(with("arch = \"" + kWrn + "\"\njson = false\n")).out.find('{'), std::string::npos);
+  EXPECT_EQ(expect_success(with("arch = \"" + kWrn + "\"\njson = true\n")).out.find('{'), 0u);
   expect_failure(with("tol = {a = 1}\n"), 2, "cannot read the value", "line 1");
   expect_failure(with("tol = 1\ntol = 2\n"), 2, "given twice", "line 2");
   expect_failure(with("[compair]\n"), 2, "no command", "line 1");
