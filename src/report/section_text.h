@@ -36,6 +36,10 @@ TextTable text_table(const ResultTable& table);
 // newline.
 std::string section_text(const Section& section);
 
+// The same as Markdown: a heading of the second level, tables in pipes with the cells of text_table, every character that
+// Markdown would take for its own escaped. Ends with a newline.
+std::string section_markdown(const Section& section);
+
 constexpr const char* kPapersNote = "* value of the papers, measured with other weights";
 
 }  // namespace purescope

@@ -69,6 +69,48 @@ TEST(SectionText, TheWholeSection) {
             "command: purescope experiment law --config 'my file.toml'\n");
 }
 
+TEST(SectionText, AsMarkdown) {
+  EXPECT_EQ(section_markdown(sample_section()),
+            "## Robustness follows compression\n"
+            "\n"
+            "Accuracy against the compression rate, \"quoted\", \xc3\xa9 Source: v2 Fig. 3a, Table 2.\n"
+            "\n"
+            "    purescope experiment law --config 'my file.toml'\n"
+            "\n"
+            "Settings: purifier: shapes; t*: 20, 50.\n"
+            "\n"
+            "- At CR 0.5 the accuracy is 75 %.\n"
+            "- One point was not finite.\n"
+            "\n"
+            "**Accuracy**\n"
+            "\n"
+            "| sampler | robust, fixed (%) | CR | n |\n"
+            "|---|--:|--:|--:|\n"
+            "| ddpm | 33.3 [21.2, 48.0] | 0.2500 +- 0.0312 | 24 |\n"
+            "| ddpm | 30.7* | - |  |\n"
+            "\n"
+            "\\* value of the papers, measured with other weights\n"
+            "\n"
+            "Wilson's 95 % interval\n");
+}
+
+// What Markdown would take for its own is escaped; what it would not is left as it is read.
+TEST(SectionText, MarkdownIsEscaped) {
+  Section s;
+  s.name = "s";
+  s.title = "t* at 3*, snake_case";
+  s.findings = {"*a* _b_ `c` a*b*c <i> & x|y [z](u) __d"};
+  Cell cell;
+  cell.text = "one\ntwo | three";
+  s.tables = {{"", "", {{"a", "", 0}}, {{cell}}}};
+  const std::string text = section_markdown(s);
+  EXPECT_NE(text.find("## t* at 3*, snake_case\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("- \\*a* \\_b_ \\`c\\` a\\*b\\*c &lt;i&gt; &amp; x\\|y [z\\](u) \\_\\_d\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("| one two \\| three |\n"), std::string::npos) << text;
+  s.tables[0].rows.clear();
+  EXPECT_NE(section_markdown(s).find("No rows."), std::string::npos);
+}
+
 // Letters of two bytes take one place.
 TEST(SectionText, AlignsCharactersNotBytes) {
   Section s;
