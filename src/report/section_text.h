@@ -11,6 +11,9 @@ namespace purescope {
 // 15 digits, in the form 1.2e-07. Never "-0.000".
 std::string number_text(double value, int decimals);
 
+// The standard deviation of a cell; 0 where it is mere rounding, below 1e-6 of the value.
+std::string deviation_text(const Cell& cell, int decimals);
+
 // "23.7 +- 1.2 [21.2, 26.4]": value, standard deviation and interval, as far as they are known; or the text of the
 // cell.
 std::string cell_text(const Cell& cell, const Column& column);

@@ -30,6 +30,10 @@ TEST(SectionText, CellsSayWhatIsKnown) {
   EXPECT_EQ(cell_text(c, column), "25.0 +- 2.5 [12.0, 45.2]");
   c.high = kNoNumber;
   EXPECT_EQ(cell_text(c, column), "25.0 +- 2.5 [12.0, -]");
+  c.deviation = 1e-7;   // rounding, beside a value of 25
+  EXPECT_EQ(cell_text(c, column), "25.0 +- 0.0 [12.0, -]");
+  c.deviation = .01;    // not rounding
+  EXPECT_EQ(cell_text(c, column), "25.0 +- 1.0e-02 [12.0, -]");
   c.text = "none";
   EXPECT_EQ(cell_text(c, column), "none");
   EXPECT_EQ(column_text(column), "robust (%)");
@@ -92,6 +96,16 @@ TEST(SectionText, AsMarkdown) {
             "\\* value of the papers, measured with other weights\n"
             "\n"
             "Wilson's 95 % interval\n");
+}
+
+// A column of dashes is one of numbers that are missing, not of words.
+TEST(SectionText, DashesStandWithNumbers) {
+  ResultTable t{"", "", {{"a", "", 0}, {"b", "", 0}}, {}};
+  Cell dash, word;
+  dash.text = "-";
+  word.text = "w";
+  t.rows = {{dash, word}};
+  EXPECT_EQ(text_table(t).words, (std::vector<bool>{false, true}));
 }
 
 // What Markdown would take for its own is escaped; what it would not is left as it is read.
