@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "core/check.h"
+#include "io/fraction.h"
+#include "io/safetensors.h"
 #include "io/text.h"
 
 namespace purescope {
@@ -42,6 +44,20 @@ std::string find_weights(const std::string& name, const std::string& flag) {
   fail(kMissingInput, "no file and no bundled weights named " + printable(name), flag + "; searched " + folders,
        list.empty() ? "give a .safetensors file, or set PURESCOPE_MODEL_DIR"
                     : "give a .safetensors file, or one of " + list);
+}
+
+bool has_bundled(const std::string& name) {
+  std::error_code ignored;
+  for (const std::string& folder : weight_folders())
+    if (fs::is_regular_file(fs::path(folder) / (name + ".safetensors"), ignored)) return true;
+  return false;
+}
+
+int bundled_range(const std::string& name) {
+  if (!has_bundled(name)) return 0;
+  const Safetensors file(find_weights(name, "--purifier"));
+  const auto limit = file.metadata().find("t_max");
+  return limit == file.metadata().end() ? 1000 : static_cast<int>(parse_int(limit->second, file.path() + ", metadata t_max", 1, 1000));
 }
 
 }  // namespace purescope

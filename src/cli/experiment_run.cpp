@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "cli/bundled.h"
 #include "core/check.h"
 #include "io/atomic_file.h"
 #include "io/durable.h"
@@ -112,6 +113,15 @@ std::vector<std::string> split_samplers(const std::string& text) {
   return names;
 }
 
+std::string chosen_purifier(const ExperimentRunOptions& o, const Experiment& e) {
+  if (!o.run.purifier.weights.empty()) return o.run.purifier.weights;
+  const std::vector<int> none, &wanted = !o.run.purify.t.empty() ? o.run.purify.t : e.kind == ExperimentKind::Timesteps ? e.t : none;
+  const bool shapes = o.run.data == "shapes" || o.run.data.starts_with("shapes:");
+  if (!shapes || wanted.empty() || !o.run.purifier.arch.empty() || !has_bundled(kWidePurifier)) return kDefaultPurifier;
+  const bool beyond = *std::max_element(wanted.begin(), wanted.end()) > bundled_range(kDefaultPurifier);
+  return beyond && bundled_range(kWidePurifier) > bundled_range(kDefaultPurifier) ? kWidePurifier : kDefaultPurifier;
+}
+
 ExperimentOptions resolve_experiment(const ExperimentRunOptions& o, const Experiment& e, int t_max, int images, AttackOptions& run) {
   ExperimentOptions x;
   x.run = o.run.run;
@@ -154,12 +164,33 @@ std::vector<std::pair<std::string, std::string>> experiment_settings(const Exper
     eps.push_back(text);
   }
   for (int64_t s : x.run.seeds) seeds.push_back(std::to_string(s));
-  std::snprintf(text, sizeof text, "%s, step %.4g eps", describe_attack(x.run.pgd, x.run.attack).c_str(), x.run.pgd.relative_step);
   return {{"images", data}, {"measured, attacked", std::to_string(x.images) + ", " + std::to_string(x.attack_images)}, {"purifier", purifier},
           {"classifier", classifier},
           {"t*", joined(times, ", ")}, {"chains, at the largest t*", joined(samplers, "; ")}, {"budget", (x.run.pgd.norm == Norm::Linf ? "linf " : "l2 ") + joined(eps, ", ")},
-          {"attack", std::string(attack_name(x.run.attack.kind)) + ", " + text}, {"gradient", backward_name(x.run.backward)},
+          {"attack", std::string(attack_name(x.run.attack.kind)) + ", " + describe_attack(x.run.pgd, x.run.attack)}, {"gradient", backward_name(x.run.backward)},
           {"draws per compression rate", std::to_string(x.run.draws)}, {"seeds", joined(seeds, ", ")}, {"noise", to_string(run.noise.mode)}, {"arithmetic", scalar}};
+}
+
+std::vector<std::pair<std::string, std::string>> settings_that_matter(std::vector<std::pair<std::string, std::string>> settings, ExperimentKind kind) {
+  std::set<std::string> idle;
+  switch (kind) {
+    case ExperimentKind::Gaussian: idle = {"images", "measured, attacked", "purifier", "classifier", "t*", "chains, at the largest t*", "budget", "attack", "gradient", "draws per compression rate"}; break;
+    case ExperimentKind::Jacobian: idle = {"classifier", "budget", "attack", "gradient", "draws per compression rate"}; break;
+    case ExperimentKind::Randomness:
+    case ExperimentKind::Steps: idle = {"classifier", "attack", "gradient", "draws per compression rate"}; break;
+    case ExperimentKind::Timesteps: idle = {"attack", "gradient"}; break;
+    case ExperimentKind::Survival: idle = {"gradient", "draws per compression rate"}; break;
+    case ExperimentKind::Protocol:
+    case ExperimentKind::Distances:
+    case ExperimentKind::Manifold: idle = {"draws per compression rate"}; break;
+    case ExperimentKind::Cr:
+    case ExperimentKind::Law:
+    case ExperimentKind::Predict:
+    case ExperimentKind::Budget:
+    case ExperimentKind::Examples: break;
+  }
+  std::erase_if(settings, [&](const auto& s) { return idle.count(s.first) > 0; });
+  return settings;
 }
 
 Passes total_passes(const std::vector<ExperimentUnit>& units) {
@@ -187,15 +218,16 @@ int list_experiments(const ExperimentRunOptions& o, const ExperimentCost& cost) 
     }
     const std::string where = o.run.out + "/header.json";
     const JsonObject header = JsonObject::parse(read_text_file(where), where);
-    const std::vector<std::string> words = header.get_strings("command_line");
-    for (const Experiment& e : experiments())
-      if (std::count(words.begin(), words.end(), e.name)) name = e.name;
+    const JsonObject config = JsonObject::parse(header.raw("config"), where);
+    if (config.has("experiment")) name = config.get_string("experiment");
   }
   std::string text;
   std::vector<std::string> items;
   for (const Experiment& e : experiments()) {
     AttackOptions run = o.run;
-    ExperimentOptions x = resolve_experiment(o, e, cost.t_max, cost.images, run);
+    const std::string purifier = chosen_purifier(o, e);
+    const int t_max = purifier == kWidePurifier && o.run.purifier.weights.empty() ? bundled_range(purifier) : cost.t_max;
+    ExperimentOptions x = resolve_experiment(o, e, t_max, cost.images, run);
     x.values = cost.values;
     const std::vector<ExperimentUnit> units = e.units(x);
     const Passes all = total_passes(units);
@@ -207,6 +239,7 @@ int list_experiments(const ExperimentRunOptions& o, const ExperimentCost& cost) 
         if (name != e.name || !there.count(record_id_key(id))) left = left + u.passes;
       }
     text += std::string(e.name) + ": " + e.title + "\n    " + e.caption + "\n    " + e.source + "; " + cost_text(all, cost.each) + " with these settings";
+    if (o.run.purifier.weights.empty() && purifier != kDefaultPurifier) text += " and " + purifier;
     if (name == e.name) text += "; left in " + o.run.out + ": " + format_duration(seconds(left, cost.each));
     text += "\n";
     items.push_back(JsonLine().add("name", e.name).add("title", e.title).add("caption", e.caption).add("source", e.source)

@@ -27,12 +27,18 @@ ExperimentRunOptions experiment_defaults();
 // The flags, the experiment and the purifier's range as what is measured on `images` images. `run` receives the same where a run directory
 // asks for it. Exit 2 on flags that contradict each other.
 ExperimentOptions resolve_experiment(const ExperimentRunOptions& options, const Experiment& experiment, int t_max, int images, AttackOptions& run);
+// The purifier, where none was named: the default, or on the built-in images kWidePurifier, if it is there and the wanted t* (given, or the
+// list of `timesteps`) go beyond the default's range.
+std::string chosen_purifier(const ExperimentRunOptions& options, const Experiment& experiment);
 // "--sampler ddpm,reverse,dpmsolver:order=3,grid=time" -> its three entries.
 std::vector<std::string> split_samplers(const std::string& text);
 
 // What the section says about the run, in the order in which it is shown.
 std::vector<std::pair<std::string, std::string>> experiment_settings(const ExperimentOptions& options, const AttackOptions& run, const std::string& data,
                                                                      const std::string& purifier, const std::string& classifier, const std::string& scalar);
+
+// The settings without those that do not bear on this experiment (an attack where nothing is attacked, networks where there are none).
+std::vector<std::pair<std::string, std::string>> settings_that_matter(std::vector<std::pair<std::string, std::string>> settings, ExperimentKind kind);
 
 // What experiment list prints: name, caption, source, cost with these settings and, for the experiment that is in --out, what is left.
 // What the networks say: how long one pass of each takes per image, the range of t*, and how many images there are.

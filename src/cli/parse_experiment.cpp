@@ -23,10 +23,16 @@ void add_own_flags(Command& c, ExperimentRunOptions& o) {
   c.fractions("--scales", "budget: budgets of the classifier alone, in units of eps (default 0.02 to 1)", o.scales);
 }
 
-int run(const ExperimentRunOptions& o) {
+int list(const ExperimentRunOptions& o) {
+  ExperimentRunOptions timed = o;   // the networks whose passes are timed
+  if (timed.run.purifier.weights.empty()) timed.run.purifier.weights = kDefaultPurifier;
+  return list_experiments(o, o.run.common.f64 ? f64::experiment_cost(timed) : f32::experiment_cost(timed));
+}
+
+int run(ExperimentRunOptions o) {
   apply(o.run.common);
-  if (o.name == "list") return list_experiments(o, o.run.common.f64 ? f64::experiment_cost(o) : f32::experiment_cost(o));
-  find_experiment(o.name);
+  if (o.name == "list") return list(o);
+  o.run.purifier.weights = chosen_purifier(o, find_experiment(o.name));
   return o.run.common.f64 ? f64::run_experiment(o) : f32::run_experiment(o);
 }
 
@@ -51,6 +57,7 @@ void register_experiment_commands(Program& program) {
   c.argument("NAME", "the experiment, or list", o->name);
   add_own_flags(c, *o);
   add_purifier_flags(c, a.purifier);
+  a.purifier.weights.clear();   // to be told from "given"; chosen_purifier() fills it
   add_classifier_flags(c, a.classifier);
   add_data_flags(c, a);
   add_method_flags(c, a);

@@ -1,4 +1,4 @@
-// report: tables, plots and findings of runs, as HTML, CSV and JSON.
+// report: tables, plots and findings of runs, as HTML, CSV, JSON and Markdown.
 #include <sys/stat.h>
 #include <algorithm>
 #include <cstdio>
@@ -21,7 +21,7 @@ constexpr size_t kPictures = 64, kPictureBytes = size_t(2) << 20;  // embedded i
 
 struct ReportOptions {
   std::vector<std::string> runs;
-  std::string html, csv, json, robustbench;
+  std::string html, csv, json, markdown, robustbench;
   bool quiet = false;
 };
 
@@ -56,8 +56,9 @@ void add_pictures(ReportRun& run, size_t& count, size_t& bytes) {
 }
 
 int run_report(const ReportOptions& o) {
-  if (o.html.empty() && o.csv.empty() && o.json.empty() && o.robustbench.empty())
-    fail(kUsage, "nothing to write", "the command line", "give -o report.html, --csv, --json or --robustbench");
+  if (o.html.empty() && o.csv.empty() && o.json.empty() && o.markdown.empty() && o.robustbench.empty())
+    fail(kUsage, "nothing to write", "the command line",
+         "give -o report.html, --csv, --json, --markdown or --robustbench");
   if (!o.robustbench.empty() && o.runs.size() != 1)
     fail(kUsage, "--robustbench with " + std::to_string(o.runs.size()) + " runs", "the command line", "name one run");
   std::vector<ReportRun> runs;
@@ -86,6 +87,7 @@ int run_report(const ReportOptions& o) {
   if (!o.html.empty()) write(o.html, report_html(runs));
   if (!o.csv.empty()) write(o.csv, report_csv(runs));
   if (!o.json.empty()) write(o.json, report_json(runs) + "\n");
+  if (!o.markdown.empty()) write(o.markdown, report_markdown(runs));
   if (!o.robustbench.empty()) write(o.robustbench, entry + "\n");
   return kOk;
 }
@@ -96,10 +98,11 @@ void register_report_commands(Program& program) {
   auto o = std::make_shared<ReportOptions>();
   Command& c = program.add(
       "report", "Data",
-      "Runs as one HTML file with plots, tables and findings, or as CSV and JSON; nothing is computed again.",
+      "Runs as one HTML file with plots, tables and findings, or as CSV, JSON and Markdown; nothing is computed again.",
       {"purescope report runs/demo -o report.html",
        "purescope report runs/law runs/survival runs/audit -o all.html --csv all.csv --json all.json",
-       "purescope report runs/cifar --robustbench entry.json", "purescope report runs/demo --csv -      # to stdout"},
+       "purescope report runs/cifar --robustbench entry.json", "purescope report runs/demo --csv -      # to stdout",
+       "purescope report runs/cr runs/law --markdown results.md"},
       [o] { return run_report(*o); });
   c.arguments("RUN", "run directories of attack, cr, predict, protocol, audit or experiment", o->runs);
   c.group("Output");
@@ -107,6 +110,7 @@ void register_report_commands(Program& program) {
          o->html);
   c.text("--csv", "FILE", "every number of it, one per line", o->csv);
   c.text("--json", "FILE", "the same as JSON", o->json);
+  c.text("--markdown", "FILE", "tables and findings as Markdown, to be quoted", o->markdown);
   c.text("--robustbench", "FILE", "the leaderboard's fields, from one run of attack with one t* and one budget",
          o->robustbench);
   c.flag("-q,--quiet", "no notes", o->quiet);

@@ -101,8 +101,10 @@ int run_experiment(const ExperimentRunOptions& o) {
   const std::string scalar = sizeof(real) == 8 ? "f64" : "f32";
   std::string command;
   for (const std::string& word : run.command_line) command += (command.empty() ? "" : " ") + word;
-  const auto settings = experiment_settings(x, run, data.description, purifier.model.arch + " (" + run.purifier.weights + ")",
-                                            classifier.model.arch + " (" + run.classifier.weights + ")", scalar);
+  ExperimentOptions shown = x;
+  if (o.name != "protocol" && o.name != "distances") shown.run.attack.eot.draws = 1;   // these alone have attacks under EOT
+  const auto settings = settings_that_matter(experiment_settings(shown, run, data.description, purifier.model.arch + " (" + run.purifier.weights + ")",
+                                            classifier.model.arch + " (" + run.classifier.weights + ")", scalar), experiment.kind);
   const auto judged = [&](const std::vector<std::string>& records) { return experiment_section(experiment, records, settings, command); };
   SinkPlan plan{"experiment-" + o.name, {}, [&](const std::vector<std::string>& records, bool json) {
     return json ? json_array({section_json(judged(records))}) : section_text(judged(records));

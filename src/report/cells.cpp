@@ -62,6 +62,8 @@ Cell papers_cell(double value, double deviation) {
   return c;
 }
 
+std::string p_words(double p) { return p < 1e-4 ? "p < 0.0001" : "p = " + number_words(p, 4); }
+
 std::string percent_text(const Proportion& p) { return p.text(); }
 
 std::string number_words(double value, int decimals) {

@@ -18,5 +18,6 @@ Cell papers_cell(double value, double deviation = kNoNumber);   // "-" for NaN
 
 std::string percent_text(const Proportion& p);         // "23.7 % [21.2, 26.4] (n 1000)"
 std::string number_words(double value, int decimals);  // "0.231"
+std::string p_words(double p);                         // "p = 0.0123", "p < 0.0001"
 
 }  // namespace purescope

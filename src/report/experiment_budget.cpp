@@ -19,6 +19,30 @@ double between(const std::vector<double>& x, const std::vector<double>& y, doubl
   return kNoNumber;
 }
 
+// Bootstrap intervals over images of the sigmoid through the accuracies: of its middle, and of its value at 0.
+std::pair<Interval, Interval> fit_intervals(const std::vector<RecordGroup>& bare, const std::vector<double>& x) {
+  constexpr int kRounds = 400;
+  std::vector<std::vector<double>> robust;   // [budget][image]
+  for (const RecordGroup& g : bare) {
+    robust.emplace_back();
+    for (const auto& [image, r] : g.records) robust.back().push_back(is_robust(*r));
+    if (robust.back().size() != robust.front().size()) return {{kNoNumber, kNoNumber}, {kNoNumber, kNoNumber}};
+  }
+  std::vector<double> at_zero;
+  const Interval middle = bootstrap(static_cast<int>(robust.front().size()), kRounds, [&](const std::vector<int>& picks) {
+    std::vector<double> y;
+    for (const std::vector<double>& of_budget : robust) {
+      double sum = 0;
+      for (int p : picks) sum += of_budget[p];
+      y.push_back(sum / static_cast<double>(picks.size()));
+    }
+    const SigmoidFit fit = fit_sigmoid(x, y);
+    at_zero.push_back(fit.found ? fit(0) : kNoNumber);
+    return fit.found ? fit.centre : kNoNumber;
+  });
+  return {middle, middle95(at_zero)};
+}
+
 // Accuracy and rate over t* of one sampler, in the order of t*.
 struct Course { std::string sampler; std::vector<const RecordGroup*> groups; };
 
@@ -49,7 +73,7 @@ void describe_course(const Course& c, Section& s) {
     rises += i && mean(c.groups[i]->values("cr_rand")) > mean(c.groups[i - 1]->values("cr_rand"));
   }
   s.findings.push_back(sampler_words(c.sampler) + ": from t* " + std::to_string(first.t) + " to " + std::to_string(last.t) + " the accuracy goes from " + percent_text(first.share(right_anchor)) +
-                       " to " + percent_text(last.share(right_anchor)) + " (McNemar p = " + number_words(mcnemar_exact(only_first, only_last), 4) + "); the rate is lowest at t* " +
+                       " to " + percent_text(last.share(right_anchor)) + " (McNemar " + p_words(mcnemar_exact(only_first, only_last)) + "); the rate is lowest at t* " +
                        std::to_string(lowest->t) + " (" + number_words(mean(lowest->values("cr_rand")), 3) + ") and rises in " + std::to_string(rises) + " of " +
                        std::to_string(c.groups.size() - 1) + " steps.");
 }
@@ -103,10 +127,12 @@ void budget_judge(const std::vector<JsonObject>& records, Section& s) {
   s.tables.push_back(at);
   s.plots.push_back(plot);
   const SigmoidFit fit = fit_sigmoid(x, fractions);
+  const auto [middle, at_zero] = fit_intervals(bare, x);
   const Proportion clean = bare.front().share(right_clean);
   if (fit.found)
-    s.findings.push_back("A sigmoid through the accuracies of the classifier alone has its middle at " + number_words(fit.centre, 3) + " eps and reaches " + number_words(100 * fit(0), 1) +
-                         " % at budget 0, where the classifier is right on " + percent_text(clean) + "; root mean square residual " + number_words(100 * fit.residual, 1) + " points over " +
+    s.findings.push_back("A sigmoid through the accuracies of the classifier alone has its middle at " + number_words(fit.centre, 3) + " eps [" + number_words(middle.low, 3) + ", " + number_words(middle.high, 3) +
+                         "] and reaches " + number_words(100 * fit(0), 1) + " % [" + number_words(100 * at_zero.low, 1) + ", " + number_words(100 * at_zero.high, 1) +
+                         "] at budget 0 (bootstrap over images), where the classifier is right on " + percent_text(clean) + "; root mean square residual " + number_words(100 * fit.residual, 1) + " points over " +
                          std::to_string(x.size()) + " budgets.");
 }
 

@@ -63,7 +63,7 @@ void rates_by_time(const std::vector<RecordGroup>& groups, double eps, int64_t s
 }
 
 void rates_by_magnitude(const std::vector<RecordGroup>& groups, const RecordGroup& at, Section& s) {
-  ResultTable table{"By magnitude of the perturbation", at.setting() + ", seed " + std::to_string(at.seed), {{"magnitude", "1/255", 4}, {"CR", ""}, {"CR, papers", ""}}, {}};
+  ResultTable table{"By magnitude of the perturbation", at.setting() + ", seed " + std::to_string(at.seed), {{"magnitude", "1/255", 1}, {"CR", ""}, {"CR, papers", ""}}, {}};
   std::vector<double> lowest, highest;
   double first = 0, last = 0;
   for (const RecordGroup& g : groups) {
@@ -99,6 +99,19 @@ void rates_by_seed(const std::vector<RecordGroup>& groups, const RecordGroup& at
                        number_words(standard_deviation(at.values("cr_rand")), 4) + " over images (" + at.setting() + ", " + std::to_string(images) + " images).");
 }
 
+// The samplers against the first one, image by image, at one t*.
+void rates_between_samplers(const std::vector<RecordGroup>& groups, const RecordGroup& at, Section& s) {
+  for (const RecordGroup& g : groups) {
+    if (g.sampler == at.sampler || g.t != at.t || g.seed != at.seed || g.eps != at.eps) continue;
+    const std::vector<double> first = at.values("cr_rand"), other = g.values("cr_rand");
+    if (first.size() != other.size()) continue;
+    const PairedDifference d = paired_difference(first, other);
+    s.findings.push_back("At t* " + std::to_string(at.t) + " the rate of " + sampler_words(g.sampler) + " differs from that of " + sampler_words(at.sampler) + " by " +
+                         number_words(d.mean, 3) + " [" + number_words(d.low, 3) + ", " + number_words(d.high, 3) + "], sign test " + p_words(d.p) + " (paired over " +
+                         std::to_string(d.n) + " images).");
+  }
+}
+
 void adversarial_rates(const std::vector<RecordGroup>& attacks, Section& s) {
   if (attacks.empty()) return;
   ResultTable table{"Rates of the attack's own perturbations", "Under the fixed noise of the attack; broken images include those that are wrong without attack. Papers: v1, section 5.", {}, {}};
@@ -119,8 +132,7 @@ void adversarial_rates(const std::vector<RecordGroup>& attacks, Section& s) {
     if (attacked.empty()) continue;
     const PairedDifference d = paired_difference(uniform, attacked);
     s.findings.push_back(g.setting() + ": the attack's perturbations pass at " + number_words(mean(attacked), 3) + ", uniform noise at " + number_words(mean(uniform), 3) +
-                         "; difference " + number_words(d.mean, 3) + " [" + number_words(d.low, 3) + ", " + number_words(d.high, 3) + "], sign test p = " +
-                         number_words(d.p, 4) + " (" + std::to_string(d.n) + " images).");
+                         "; difference " + number_words(d.mean, 3) + " [" + number_words(d.low, 3) + ", " + number_words(d.high, 3) + "], sign test " + p_words(d.p) + " (" + std::to_string(d.n) + " images).");
   }
   s.tables.push_back(table);
 }
@@ -150,6 +162,7 @@ void cr_judge(const std::vector<JsonObject>& records, Section& s) {
   if (at) {
     rates_by_magnitude(groups, *at, s);
     rates_by_seed(groups, *at, s);
+    rates_between_samplers(groups, *at, s);
   }
   const std::vector<const RecordGroup*> shared = by_sampler(groups, seed, eps);
   for (const std::string& sampler : samplers_of(groups)) {

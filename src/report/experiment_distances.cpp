@@ -8,27 +8,37 @@
 namespace purescope {
 namespace {
 
-// v2 Tables S8, S9 (CIFAR-10, DDPM, 8/255), the uniform rows under their right magnitudes: l2 at the start, at most, at
-// the end; l-inf the same.
+// At the start, at most on the way, at the end.
+struct PapersDistances {
+  double l2[3], l2_sd[3], linf[3], linf_sd[3];
+};
+// v2 Tables S8, S9 (CIFAR-10, DDPM, 8/255), the uniform rows under their right magnitudes. l-inf of the start: without deviation.
 struct PapersWay {
   const char* start;
-  double l2[3], l2_sd[3], linf[3];
+  PapersDistances d;
 };
-constexpr PapersWay kPapers[] = {{"bpda", {1.027, 8.976, 3.606}, {.023, .118, .607}, {.031, .601, .313}},
-                                 {"bpda-eot", {1.072, 8.992, 3.607}, {.046, .116, .615}, {.031, .603, .316}},
-                                 {"pgd", {1.077, 8.980, 3.646}, {.040, .118, .614}, {.031, .606, .317}},
-                                 {"pgd-eot", {1.188, 8.999, 3.695}, {.072, .115, .617}, {.031, .606, .319}},
-                                 {"uniform1", {1.004, 8.979, 3.598}, {.009, .113, .618}, {.031, .605, .314}},
-                                 {"uniform4", {4.015, 9.699, 3.823}, {.034, .124, .640}, {.125, .647, .330}},
-                                 {"uniform8", {8.030, 11.715, 5.258}, {.065, .145, .714}, {.251, .735, .425}},
-                                 {"uniform16", {16.051, 17.622, 9.307}, {.129, .184, .581}, {.502, .941, .623}}};
-// v2 Table 1, PGD start: l2 and SSIM at the start and at the end, by sampler.
+constexpr double kNone = kNoNumber;
+constexpr PapersWay kPapers[] = {
+    {"bpda", {{1.027, 8.976, 3.606}, {.023, .118, .607}, {.031, .601, .313}, {kNone, .051, .053}}},
+    {"bpda-eot", {{1.072, 8.992, 3.607}, {.046, .116, .615}, {.031, .603, .316}, {kNone, .051, .053}}},
+    {"pgd", {{1.077, 8.980, 3.646}, {.040, .118, .614}, {.031, .606, .317}, {kNone, .050, .055}}},
+    {"pgd-eot", {{1.188, 8.999, 3.695}, {.072, .115, .617}, {.031, .606, .319}, {kNone, .050, .053}}},
+    {"uniform1", {{1.004, 8.979, 3.598}, {.009, .113, .618}, {.031, .605, .314}, {kNone, .050, .052}}},
+    {"uniform4", {{4.015, 9.699, 3.823}, {.034, .124, .640}, {.125, .647, .330}, {kNone, .054, .055}}},
+    {"uniform8", {{8.030, 11.715, 5.258}, {.065, .145, .714}, {.251, .735, .425}, {kNone, .052, .059}}},
+    {"uniform16", {{16.051, 17.622, 9.307}, {.129, .184, .581}, {.502, .941, .623}, {kNone, .057, .054}}}};
+// v2 Table 1, PGD start, by sampler; without deviations.
 struct PapersEnd {
   const char* sampler;
-  double l2_start, l2_end, ssim_start, ssim_end;
+  PapersDistances d;
+  double ssim_start, ssim_end;
 };
-constexpr PapersEnd kTable1[] = {
-    {"ddpm", 1.077, 3.641, .965, .796}, {"reverse", 1.149, 3.078, .965, .837}, {"ddim", 1.080, 2.810, .964, .869}};
+constexpr PapersDistances ends(double l2_start, double l2_end, double linf_start, double linf_end) {
+  return {{l2_start, kNone, l2_end}, {kNone, kNone, kNone}, {linf_start, kNone, linf_end}, {kNone, kNone, kNone}};
+}
+constexpr PapersEnd kTable1[] = {{"ddpm", ends(1.077, 3.641, .031, .316), .965, .796},
+                                 {"reverse", ends(1.149, 3.078, .031, .270), .965, .837},
+                                 {"ddim", ends(1.080, 2.810, .031, .242), .964, .869}};
 
 const PapersEnd* table1(const std::string& start, const std::string& sampler) {
   for (const PapersEnd& e : kTable1)
@@ -82,37 +92,30 @@ std::vector<Walk> walks_of(const std::vector<JsonObject>& records) {
   return walks;
 }
 
-void distance_table(const std::vector<Walk>& walks, Section& s) {
-  ResultTable t{"Distance to the clean image: at the start, at most on the way, at the end",
-                "Mean +- standard deviation over images, 95 % interval of the mean, [0,1] units. Papers: CIFAR-10 "
-                "(3072 values), their networks; lengths of l2 grow with the square root of the number of values.",
-                {{"sampler"},
-                 {"start"},
-                 {"l2 start"},
-                 {"l2 most"},
-                 {"l2 end"},
-                 {"l-inf start"},
-                 {"l-inf most"},
-                 {"l-inf end"},
-                 {"l2 start, papers"},
-                 {"l2 most, papers"},
-                 {"l2 end, papers"}},
+// The papers' row for a start: tables S8 and S9 for DDPM, else table 1; null if there is none.
+const PapersDistances* papers_distances(const std::string& start, const std::string& sampler) {
+  for (const PapersWay& way : kPapers)
+    if (start == way.start && sampler == "ddpm") return &way.d;
+  const PapersEnd* end = table1(start, sampler);
+  return end ? &end->d : nullptr;
+}
+
+void distance_table(const std::vector<Walk>& walks, bool l2, Section& s) {
+  const std::string name = l2 ? "l2" : "l-inf";
+  ResultTable t{name + " distance to the clean image: at the start, at most on the way, at the end",
+                std::string("Mean +- standard deviation over images, 95 % interval of the mean, [0,1] units. Papers: CIFAR-10 (3072 "
+                            "values), their networks") +
+                    (l2 ? "; lengths of l2 grow with the square root of the number of values." : "."),
+                {{"sampler"}, {"start"}, {name + " start"}, {name + " most"}, {name + " end"},
+                 {"start, papers"}, {"most, papers"}, {"end, papers"}},
                 {}};
   for (const Walk& w : walks) {
-    std::vector<Cell> row = {word_cell(sampler_words(w.group.sampler)),
-                             word_cell(start_words(w.start, w.group.eps)),
-                             mean_cell(column_of(w.l2, 0)),
-                             mean_cell(per_image(w.l2, at_most)),
-                             mean_cell(last_of(w.l2)),
-                             mean_cell(column_of(w.linf, 0)),
-                             mean_cell(per_image(w.linf, at_most)),
-                             mean_cell(last_of(w.linf))};
-    const PapersWay* p = nullptr;
-    for (const PapersWay& way : kPapers)
-      if (w.start == way.start && w.group.sampler == "ddpm") p = &way;
-    const PapersEnd* end = p ? nullptr : table1(w.start, w.group.sampler);
-    const double ends[3] = {end ? end->l2_start : kNoNumber, kNoNumber, end ? end->l2_end : kNoNumber};
-    for (int k = 0; k < 3; ++k) row.push_back(papers_cell(p ? p->l2[k] : ends[k], p ? p->l2_sd[k] : kNoNumber));
+    const Curves& c = l2 ? w.l2 : w.linf;
+    std::vector<Cell> row = {word_cell(sampler_words(w.group.sampler)), word_cell(start_words(w.start, w.group.eps)),
+                             mean_cell(column_of(c, 0)), mean_cell(per_image(c, at_most)), mean_cell(last_of(c))};
+    const PapersDistances* p = papers_distances(w.start, w.group.sampler);
+    for (int k = 0; k < 3; ++k)
+      row.push_back(p ? papers_cell(l2 ? p->l2[k] : p->linf[k], l2 ? p->l2_sd[k] : p->linf_sd[k]) : papers_cell(kNoNumber));
     t.rows.push_back(row);
   }
   s.tables.push_back(t);
@@ -199,7 +202,8 @@ void distances_judge(const std::vector<JsonObject>& records, Section& s) {
   const std::vector<Walk> walks = walks_of(records);
   if (walks.empty()) return;
   distance_findings(walks, s);
-  distance_table(walks, s);
+  distance_table(walks, true, s);
+  distance_table(walks, false, s);
   similarity_table(walks, s);
   way_plot(walks, "l2 distance to the clean image along the chain", "l2 distance, [0,1] units", &Walk::l2, s);
   way_plot(walks, "l-inf distance along the chain", "l-inf distance, [0,1] units", &Walk::linf, s);

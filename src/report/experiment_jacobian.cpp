@@ -40,7 +40,7 @@ void spectrum_plot(const RecordGroup& g, double size, Section& s) {
   for (size_t k = 0; k < values[0].size(); ++k) x.push_back((static_cast<double>(k) + 0.5) / size);
   plot.series.push_back(curve_series("measured", x, values));
   for (double bound : {kSmall, kLarge}) {
-    Series line = make_series(Series::Line, number_words(bound, 2));
+    Series line = make_series(Series::Line, "bound " + number_words(bound, 2));
     line.dashed = true;
     add_point(line, 0, bound);
     add_point(line, x.back(), bound);
@@ -67,7 +67,9 @@ void judge_group(const RecordGroup& g, Section& s) {
                 "Singular values: " + how + ". Mean +- sd over images; \"-\": the leading values do not tell.",
                 {{"what"}, {"value", "", 3}, {"papers", "", 3}},
                 {}};
-  t.rows = {{word_cell("share below 0.25, %"), mean_cell(below), papers_cell(kPapersBelow)},
+  Cell over_ninety = word_cell("over " + number_words(kPapersBelow, 0));
+  over_ninety.papers = true;
+  t.rows = {{word_cell("share below 0.25, %"), mean_cell(below), over_ninety},
             {word_cell("share above 1, %"), mean_cell(above), papers_cell(kPapersAbove)},
             {word_cell("largest"), mean_cell(column_of(values, 0)), papers_cell(kNoNumber)},
             {word_cell("root mean square"), mean_cell(rate), papers_cell(kNoNumber)},

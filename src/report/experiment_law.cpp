@@ -1,5 +1,6 @@
 // law: accuracy under PGD with fixed noise against the compression rate; a sigmoid through all points, carried on to rate 0.
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "core/fits.h"
@@ -35,10 +36,19 @@ struct Law {
   std::vector<double> x, y;
   std::vector<int64_t> images;
   std::vector<SigmoidFit> refits;    // of resampled images
-  Interval at(double x) const {
+  // Bootstrap interval of what is read off a fit.
+  Interval interval(const std::function<double(const SigmoidFit&)>& read) const {
     std::vector<double> values;
-    for (const SigmoidFit& f : refits) values.push_back(f(x));
+    for (const SigmoidFit& f : refits) values.push_back(f.found ? read(f) : kNoNumber);
     return middle95(values);
+  }
+  Interval at(double x) const { return interval([x](const SigmoidFit& f) { return f(x); }); }
+  Cell cell(double factor, double SigmoidFit::*parameter) const {
+    Cell c = value_cell(factor * (fit.*parameter), static_cast<int>(images.size()));
+    const Interval i = interval([parameter](const SigmoidFit& f) { return f.*parameter; });
+    c.low = factor * i.low;
+    c.high = factor * i.high;
+    return c;
   }
 };
 
@@ -116,18 +126,39 @@ void law_fit(const Law& law, const std::vector<RecordGroup>& groups, Section& s)
   }
   const Proportion clean = groups.front().share(right_clean);
   const Interval at_zero = law.at(0);
-  ResultTable table{"Sigmoid a / (1 + exp((CR - c) / w)), least squares over all points", "Interval: percentile bootstrap over images.", {}, {}};
+  ResultTable table{"Sigmoid a / (1 + exp((CR - c) / w)), least squares over all points", "Intervals: percentile bootstrap over images, all settings of an image together; rms residual: over the settings.", {}, {}};
   table.columns = {{"a", "%", 1}, {"c", ""}, {"w", ""}, {"rms residual", "points", 1}, {"value at CR = 0", "%", 1}, {"accuracy of the classifier alone", "%", 1}};
   Cell zero = value_cell(100 * law.fit(0), n);
   zero.low = 100 * at_zero.low;
   zero.high = 100 * at_zero.high;
-  table.rows.push_back({value_cell(100 * law.fit.top), value_cell(law.fit.centre), value_cell(law.fit.width), value_cell(100 * law.fit.residual), zero, percent_cell(clean)});
+  table.rows.push_back({law.cell(100, &SigmoidFit::top), law.cell(1, &SigmoidFit::centre), law.cell(1, &SigmoidFit::width), value_cell(100 * law.fit.residual), zero, percent_cell(clean)});
   s.tables.push_back(table);
   const bool apart = clean.low > at_zero.high || clean.high < at_zero.low;
   s.findings.push_back("Carried on to rate 0 the sigmoid gives " + number_words(100 * law.fit(0), 1) + " % [" + number_words(100 * at_zero.low, 1) + ", " +
                        number_words(100 * at_zero.high, 1) + "] (bootstrap over " + std::to_string(n) + " images); the classifier alone is right on " + percent_text(clean) +
                        "; the two intervals " + (apart ? "do not overlap." : "overlap."));
   s.findings.push_back("The points leave the sigmoid by " + number_words(100 * law.fit.residual, 1) + " points (root mean square over " + std::to_string(law.x.size()) + " settings).");
+}
+
+// The other samplers against the first one at the largest t* they share: McNemar's test on the same images.
+void compare_samplers(const std::vector<RecordGroup>& groups, Section& s) {
+  const RecordGroup* first = nullptr;
+  for (const RecordGroup& g : groups)
+    if (g.sampler == groups.front().sampler && (!first || g.t > first->t)) first = &g;
+  for (const RecordGroup& g : groups) {
+    if (g.sampler == first->sampler || g.t != first->t) continue;
+    int only_first = 0, only_other = 0, n = 0;
+    for (const auto& [image, r] : first->records) {
+      const auto found = g.records.find(image);
+      if (found == g.records.end()) continue;
+      only_first += is_robust(*r) && !is_robust(*found->second);
+      only_other += !is_robust(*r) && is_robust(*found->second);
+      ++n;
+    }
+    s.findings.push_back("At t* " + std::to_string(g.t) + " " + sampler_words(first->sampler) + " is robust on " + percent_text(first->share(is_robust)) + ", " + sampler_words(g.sampler) + " on " +
+                         percent_text(g.share(is_robust)) + "; on " + std::to_string(only_first) + " images only the former, on " + std::to_string(only_other) +
+                         " only the latter (McNemar " + p_words(mcnemar_exact(only_first, only_other)) + ", " + std::to_string(n) + " images).");
+  }
 }
 
 }  // namespace
@@ -152,6 +183,7 @@ void law_judge(const std::vector<JsonObject>& records, Section& s) {
   }
   s.tables.push_back(table);
   law_fit(law, groups, s);
+  compare_samplers(groups, s);
   law_plot(law, groups, s);
 }
 

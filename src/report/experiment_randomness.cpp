@@ -94,15 +94,13 @@ void radius_plot(const std::vector<RecordGroup>& groups, Section& s) {
     Series bars = make_series(Series::Bars, g.setting() + ", seed " + std::to_string(g.seed));
     for (size_t k = 0; k < std::size(kRadii); ++k) {
       const Cell c = mean_cell(g.values(kRadii[k].field));
-      const bool band = std::isfinite(c.low);
-      add_point(bars, static_cast<double>(k), c.value, band ? c.low : kNoNumber, band ? c.high : kNoNumber,
-                kRadii[k].what);
+      add_bar(bars, kRadii[k].what, c.value, c.low, c.high);
     }
     plot.series.push_back(bars);
   }
   Series papers = make_series(Series::Bars, "papers", true);
   for (size_t k = 0; k < std::size(kRadii); ++k)
-    add_point(papers, static_cast<double>(k), kRadii[k].value, kNoNumber, kNoNumber, kRadii[k].what);
+    add_bar(papers, kRadii[k].what, kRadii[k].value);
   plot.series.push_back(papers);
   s.plots.push_back(plot);
 }

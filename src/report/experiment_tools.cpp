@@ -86,6 +86,14 @@ void add_point(Series& s, double x, double y, double low, double high, const std
   if (!label.empty()) s.labels.push_back(label);
 }
 
+void add_bar(Series& s, const std::string& label, double y, double low, double high) {
+  s.labels.push_back(label);
+  s.y.push_back(y);
+  if (std::isnan(low)) return;
+  s.low.push_back(low);
+  s.high.push_back(high);
+}
+
 Series make_series(Series::Kind kind, const std::string& name, bool papers) {
   Series s;
   s.kind = kind;

@@ -45,6 +45,8 @@ std::string sampler_words(const std::string& sampler);
 
 // Adds a point with (unless NaN) its interval, and grows all lists together.
 void add_point(Series& series, double x, double y, double low = kNoNumber, double high = kNoNumber, const std::string& label = "");
+// Adds a bar with a name in place of x; where one bar of a series has an interval, all are to have one.
+void add_bar(Series& series, const std::string& label, double y, double low = kNoNumber, double high = kNoNumber);
 Series make_series(Series::Kind kind, const std::string& name, bool papers = false);
 
 }  // namespace purescope

@@ -27,7 +27,7 @@ std::string definitions(const std::vector<std::pair<std::string, std::string>>& 
 
 std::string findings(const std::vector<std::string>& list) {
   std::string out;
-  for (const std::string& f : list) out += "<li class=\"finding\">" + escaped(f) + "</li>";
+  for (const std::string& f : list) out += "<li class=\"finding\">" + prose(f) + "</li>";
   return out.empty() ? "" : "<ul class=\"findings\">" + out + "</ul>";
 }
 
@@ -35,12 +35,13 @@ std::string findings(const std::vector<std::string>& list) {
 std::string cell_content(const Cell& c, const Column& column, bool own_n) {
   std::string out = escaped(c.text.empty() ? number_text(c.value, column.decimals) : c.text);
   if (c.text.empty() && !std::isnan(c.deviation))
-    out += " <small>\xc2\xb1 " + number_text(c.deviation, column.decimals) + "</small>";
+    out += " <small>\xc2\xb1 " + deviation_text(c, column.decimals) + "</small>";
   if (c.text.empty() && (!std::isnan(c.low) || !std::isnan(c.high)))
     out +=
         " <small>[" + number_text(c.low, column.decimals) + ", " + number_text(c.high, column.decimals) + "]</small>";
   if (own_n && c.n >= 0) out += " <small>(n " + std::to_string(c.n) + ")</small>";
-  return c.papers ? out + " <em>papers</em>" : out;
+  const bool said = column.title.find("papers") != std::string::npos;
+  return c.papers && !said ? out + " <em>papers</em>" : out;
 }
 
 std::string table_html(const ResultTable& t) {
@@ -70,14 +71,14 @@ std::string table_html(const ResultTable& t) {
   out += "</tbody></table></div>";
   if (t.rows.empty()) out += "<p class=\"note\">no rows</p>";
   if (plain.papers) out += "<p class=\"note\">papers: a value of the papers, measured with other weights</p>";
-  return t.note.empty() ? out : out + "<p class=\"note\">" + escaped(t.note) + "</p>";
+  return t.note.empty() ? out : out + "<p class=\"note\">" + prose(t.note) + "</p>";
 }
 
 std::string section_html(const ReportRun& run, size_t index, bool with_findings) {
   const Section& s = run.section;
   const std::string id = "r" + std::to_string(index);
   std::string out = "<section id=\"" + id + "\"><h2>" + escaped(s.title) + "</h2>";
-  if (!s.caption.empty()) out += "<p class=\"lead\">" + escaped(s.caption) + "</p>";
+  if (!s.caption.empty()) out += "<p class=\"lead\">" + prose(s.caption) + "</p>";
   if (!s.source.empty()) out += "<p class=\"note\">in the papers: " + escaped(s.source) + "</p>";
   if (!run.partial.empty()) out += "<p class=\"partial\">This run is not finished: " + escaped(run.partial) + ".</p>";
   if (with_findings) out += findings(s.findings);

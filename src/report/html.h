@@ -34,6 +34,9 @@ std::string report_json(const std::vector<ReportRun>& runs);
 // same double; unknown ones are empty.
 std::string report_csv(const std::vector<ReportRun>& runs);
 
+// The sections one after the other, as section_markdown gives them; a run that is not finished says so.
+std::string report_markdown(const std::vector<ReportRun>& runs);
+
 // "text", quoted where it holds a comma, a quote or a line break.
 std::string csv_field(const std::string& text);
 

@@ -256,17 +256,27 @@ void protocol_section(const std::vector<JsonObject>& records, Section& section) 
                              percent_cell(share(set, kOneShot)), spread_cell(means), percent_cell(share(set, "worst")), percent_cell(share(set, "majority"))});
     }
     ResultTable heads{"The numbers of the papers' tables on randomness" + at, "Papers: CIFAR-10, DDPM, t* 100, EOT of 15 draws; +- over three seeds.", {{"", ""}, {"accuracy", "%", 1}, {"papers", "%", 1}}, {}};
+    Plot plot;
+    plot.title = "Accuracy by randomness" + at;
+    plot.note = "Error bars: Wilson's 95 % interval. Papers: CIFAR-10, DDPM, t* 100.";
+    plot.y = {"accuracy in %", false, 0, 100};
+    Series ours = make_series(Series::Bars, "measured"), theirs = make_series(Series::Bars, "papers", true);
     for (const Headline& h : headlines(t)) {
       const PapersNumber p = papers_randomness(h.name);
+      const Cell c = percent_cell(share(t.sets.at(h.set), h.rule));
+      add_bar(ours, h.name, c.value, c.low, c.high);
+      if (!std::isnan(p.value)) add_bar(theirs, h.name, p.value);
       heads.rows.push_back({word_cell(h.name), percent_cell(share(t.sets.at(h.set), h.rule)), papers_cell(p.value, p.deviation)});
     }
+    plot.series = {ours, theirs};
+    section.plots.push_back(plot);
     ResultTable pairs{"Compared image by image" + at, "p: McNemar's exact test.", {{"first", ""}, {"second", ""}, {"only first right", "", 0}, {"only second right", "", 0}, {"p", "", 4}}, {}};
     for (const Test& test : tests(t)) {
       const int n = static_cast<int>(t.sets.begin()->second.size());
       pairs.rows.push_back({word_cell(test.first), word_cell(test.second), value_cell(test.only_first), value_cell(test.only_second), value_cell(test.p, n)});
       if (!test.first.starts_with("robust, fixed")) continue;
-      section.findings.push_back(test.first + " against " + test.second + at + ": right under one only on " + std::to_string(test.only_first) + " and " + std::to_string(test.only_second) +
-                                 " of " + std::to_string(n) + " images, p = " + number_words(test.p, 4) + ".");
+      section.findings.push_back("\"" + test.first + "\" against \"" + test.second + "\"" + at + ": " + std::to_string(test.only_first) + " images are right under the former only, " +
+                                 std::to_string(test.only_second) + " under the latter only, of " + std::to_string(n) + " (McNemar's " + p_words(test.p) + ").");
     }
     ResultTable cosines{"Cosines" + at, "Mean +- standard deviation over images.", {{"between", ""}, {"cosine", "", 4}, {"papers", "", 4}}, {}};
     for (const Correlation& c : correlations(t)) {

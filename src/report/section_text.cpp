@@ -39,7 +39,8 @@ std::string aligned(const TextTable& t) {
 bool is_words(const ResultTable& table, size_t column) {
   return std::all_of(table.rows.begin(), table.rows.end(),
                      [&](const auto& row) { return !row[column].text.empty() || std::isnan(row[column].value); }) &&
-         std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return !row[column].text.empty(); });
+         std::any_of(table.rows.begin(), table.rows.end(),
+                     [&](const auto& row) { return !row[column].text.empty() && row[column].text != "-"; });
 }
 
 }  // namespace
@@ -55,10 +56,14 @@ std::string number_text(double value, int decimals) {
   return value == 0 && text[0] == '-' ? text + 1 : text;
 }
 
+std::string deviation_text(const Cell& c, int decimals) {
+  return number_text(c.deviation < 1e-6 * std::abs(c.value) ? 0 : c.deviation, decimals);
+}
+
 std::string cell_text(const Cell& c, const Column& column) {
   if (!c.text.empty()) return c.text;
   std::string text = number_text(c.value, column.decimals);
-  if (!std::isnan(c.deviation)) text += " +- " + number_text(c.deviation, column.decimals);
+  if (!std::isnan(c.deviation)) text += " +- " + deviation_text(c, column.decimals);
   if (!std::isnan(c.low) || !std::isnan(c.high))
     text += " [" + number_text(c.low, column.decimals) + ", " + number_text(c.high, column.decimals) + "]";
   return text;

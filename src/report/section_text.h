@@ -11,6 +11,9 @@ namespace purescope {
 // 15 digits, in the form 1.2e-07. Never "-0.000".
 std::string number_text(double value, int decimals);
 
+// The standard deviation of a cell; 0 where it is mere rounding, below 1e-6 of the value.
+std::string deviation_text(const Cell& cell, int decimals);
+
 // "23.7 +- 1.2 [21.2, 26.4]": value, standard deviation and interval, as far as they are known; or the text of the
 // cell.
 std::string cell_text(const Cell& cell, const Column& column);
@@ -35,6 +38,10 @@ TextTable text_table(const ResultTable& table);
 // Title, caption and source, settings, aligned tables with intervals and n, notes, findings, command. Ends with a
 // newline.
 std::string section_text(const Section& section);
+
+// The same as Markdown: a heading of the second level, tables in pipes with the cells of text_table, every character that
+// Markdown would take for its own escaped. Ends with a newline.
+std::string section_markdown(const Section& section);
 
 constexpr const char* kPapersNote = "* value of the papers, measured with other weights";
 

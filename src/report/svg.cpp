@@ -29,6 +29,11 @@ std::string digits(double v) {
 
 using Rows = std::vector<std::vector<std::string>>;
 
+bool names_papers(const std::string& text) { return text.find("papers") != std::string::npos; }
+
+// A dashed level line: a bound, not data.
+bool is_bound(const Series& s) { return s.kind == Series::Line && s.dashed && s.low.empty() && s.y.size() == 2 && s.y[0] == s.y[1]; }
+
 // Heading first.
 Rows series_rows(const Plot& p) {
   const bool banded = std::any_of(p.series.begin(), p.series.end(), [](const Series& s) { return !s.low.empty(); });
@@ -43,7 +48,7 @@ Rows series_rows(const Plot& p) {
   if (banded) rows[0].insert(rows[0].end(), {"low", "high"});
   for (const Series& s : p.series)
     for (size_t i = 0; i < s.y.size(); ++i) {
-      std::vector<std::string> row = {s.name + (s.papers ? " (papers, other weights)" : "")};
+      std::vector<std::string> row = {s.name + (!s.papers ? "" : names_papers(s.name) ? " (other weights)" : " (papers, other weights)")};
       if (labelled) row.push_back(s.labels.empty() ? "" : s.labels[i]);
       if (numbered) row.push_back(s.x.empty() ? "" : digits(s.x[i]));
       row.push_back(digits(s.y[i]));
@@ -104,7 +109,7 @@ std::string swatch(const Series& s, size_t k) {
     return open + "<rect class=\"" + (s.papers ? "h" : "f") + "\" x=\"6\" y=\"2\" width=\"18\" height=\"10\"/></svg>";
   const bool line = s.kind != Series::Points;
   return open + (line ? "<path class=\"" + line_class(s, k) + "\" d=\"M1 7 H29\"/>" : "") +
-         (line && s.dashed && s.y.size() > 12 ? "" : symbol(k, 15, 7, s.papers)) + "</svg>";
+         ((line && s.dashed && s.y.size() > 12) || is_bound(s) ? "" : symbol(k, 15, 7, s.papers)) + "</svg>";
 }
 
 }  // namespace
@@ -143,7 +148,7 @@ std::string plot_legend(const Plot& p) {
     const Series& s = p.series[k];
     if (s.name.empty()) continue;
     items += "<li>" + swatch(s, p.kind == Plot::Quiver ? k + 1 : k) + "<span>" + escaped(s.name) +
-             (s.papers ? " <em>papers, other weights</em>" : "") + (s.right_axis ? " (right axis)" : "") +
+             (!s.papers ? "" : names_papers(s.name) ? " <em>other weights</em>" : " <em>papers, other weights</em>") + (s.right_axis ? " (right axis)" : "") +
              "</span></li>";
   }
   return items.empty() ? "" : "<ul class=\"legend\">" + items + "</ul>";
@@ -157,7 +162,7 @@ std::string plot_figure(const Plot& p, const std::string& id, const std::string&
   else drawing = "<p class=\"note\">" + escaped("no picture: " + (missing.empty() ? "no data" : missing)) + "</p>";
   return "<figure" + std::string(p.kind == Plot::Images ? " class=\"wide\"" : "") + "><figcaption>" + escaped(p.title) +
          "</figcaption>" + plot_legend(p) + drawing +
-         (p.note.empty() ? "" : "<p class=\"note\">" + escaped(p.note) + "</p>") + data_table(p) + "</figure>";
+         (p.note.empty() ? "" : "<p class=\"note\">" + prose(p.note) + "</p>") + data_table(p) + "</figure>";
 }
 
 }  // namespace purescope

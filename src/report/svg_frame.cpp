@@ -59,10 +59,11 @@ std::string bottom_ticks(const Scale& s, double y) {
   double free_from = -1e9;
   for (size_t i = 0; i < values.size(); ++i) {
     const double x = s(values[i]), half = text_width(labels[i]) * kFontSize / 2;
+    const double middle = std::clamp(x, half + 1, kPlotWidth - half - 1);  // a tick at the edge keeps its whole label
     out += line_element("t", x, y, x, y + 4);
-    if (x - half < free_from) continue;
-    out += svg_text(labels[i], x, y + 18, "middle");
-    free_from = x + half + 4;
+    if (middle - half < free_from) continue;
+    out += svg_text(labels[i], middle, y + 18, "middle");
+    free_from = middle + half + 4;
   }
   return out;
 }

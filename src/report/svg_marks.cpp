@@ -146,8 +146,9 @@ std::string error_bar(double x, double low, double high) {
 
 std::string symbols(const Series& s, size_t series, const std::vector<double>& x, const Scale& sx, const Scale& sy) {
   const bool cloud = s.kind == Series::Points;
-  // A fit needs no symbols; another long curve shows a few.
-  if (!cloud && s.dashed && s.y.size() > kSymbolsPerCurve) return "";
+  // A fit or a bound needs no symbols; another long curve shows a few.
+  const bool bound = s.y.size() == 2 && s.y[0] == s.y[1] && s.low.empty();
+  if (!cloud && s.dashed && (bound || s.y.size() > kSymbolsPerCurve)) return "";
   const size_t stride =
       cloud || s.y.size() <= kSymbolsPerCurve ? 1 : (s.y.size() + kSymbolsPerCurve - 1) / kSymbolsPerCurve;
   std::string out;

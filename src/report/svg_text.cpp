@@ -42,6 +42,12 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
+std::string prose(const std::string& text) {
+  std::string out = text;
+  for (size_t at = out.find("+-"); at != std::string::npos; at = out.find("+-", at + 2)) out.replace(at, 2, "\xc2\xb1");
+  return escaped(out);
+}
+
 std::string coordinate(double value) {
   PURESCOPE_REQUIRE(std::isfinite(value));
   char text[400];

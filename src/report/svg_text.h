@@ -8,6 +8,9 @@ namespace purescope {
 // Text for XML and HTML: & < > " ' escaped, bytes that are not UTF-8 and control characters become U+FFFD.
 std::string escaped(const std::string& text);
 
+// The same for sentences: "+-" becomes the sign for it.
+std::string prose(const std::string& text);
+
 // At most 3 decimals, no trailing zeros, never "-0". NaN and infinity are a bug (exit 70).
 std::string coordinate(double value);
 

@@ -61,6 +61,13 @@ TEST(CliReport, AttackToHtmlCsvAndJson) {
       slurp(folder / "r.csv").find(",1,\"robust, fixed\",%,,," + json_number(100 * share.get_double("value")) + ","),
       std::string::npos);
   EXPECT_NE(slurp(folder / "r.json").find("\"name\":\"attack\""), std::string::npos);
+  // So they do in the Markdown, as the terminal shows them; no heading of its own but the section's.
+  const std::string markdown = expect_success({"report", run, "--markdown", "-"}).out;
+  EXPECT_EQ(markdown.rfind("## ", 0), 0u);
+  EXPECT_EQ(count(markdown, "## "), 1u);
+  char percent[64];
+  std::snprintf(percent, sizeof percent, " %.1f [", 100 * share.get_double("value"));
+  EXPECT_NE(markdown.find(percent), std::string::npos) << percent;
   // The same bytes again, and for a run that differs others.
   expect_success({"report", run, "-q", "-o", folder / "again.html"});
   EXPECT_EQ(slurp(folder / "again.html"), html);

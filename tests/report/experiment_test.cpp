@@ -109,6 +109,38 @@ TEST(Law, FindsTheSigmoidInTheRecords) {
   EXPECT_EQ(section_json(judge("law", other)), section_json(s));
 }
 
+// Parameters of the fit have intervals that hold them; samplers are compared on the same images.
+TEST(Law, IntervalsAndPairedTests) {
+  std::vector<std::string> records;
+  for (int i = 0; i < 20; ++i)
+    for (int t : {10, 50, 100}) {
+      const double rate = .5 - .004 * t;
+      records.push_back(attack_record(i, "ddpm", t, rate, i < t / 10));         // 1, 5, 10 robust images
+      records.push_back(attack_record(i, "reverse", t, rate - .05, i < t / 6));   // 1, 8, 16
+    }
+  const Section s = judge("law", records);
+  for (int k : {0, 1, 2, 4}) {
+    const Cell& c = s.tables[1].rows[0][k];
+    EXPECT_LE(c.low, c.value + 1e-9) << k;
+    EXPECT_GE(c.high, c.value - 1e-9) << k;
+    EXPECT_EQ(c.n, 20);
+  }
+  EXPECT_LT(s.tables[1].rows[0][1].low, s.tables[1].rows[0][1].high);
+  // 6 images are robust behind reverse-only alone: p = 2 / 2^6 = 0.0312.
+  EXPECT_NE(s.findings.back().find("on 0 images only the former, on 6 only the latter (McNemar p = 0.031"), std::string::npos) << s.findings.back();
+}
+
+TEST(CompressionRates, SamplersAreComparedImageByImage) {
+  std::vector<std::string> records;
+  for (int i = 0; i < 16; ++i)
+    for (const char* sampler : {"ddpm", "reverse"})
+      records.push_back(JsonLine().add("kind", std::string("cr:") + sampler).add("img", i).add("src", "x").add("seed", 0).add("t", 100).add("eps", 8 / 255.).add("label", 3).add("pred_clean", 3)
+                            .add("pred_anchor", 3).add("cr_rand", .2 + .01 * i - (sampler[0] == 'r' ? .05 : 0)).add("sampler", sampler).add("reverse_steps", 5).text());
+  const Section s = judge("cr", records);
+  ASSERT_FALSE(s.findings.empty());
+  EXPECT_NE(s.findings[0].find("reverse-only differs from that of DDPM by -0.050 [-0.050, -0.050], sign test p < 0.0001 (paired over 16 images)"), std::string::npos) << s.findings[0];
+}
+
 // S(0+) counts the images that are right without attack; censored images survive every budget.
 TEST(SurvivalSection, StartsAtTheCleanAccuracy) {
   std::vector<std::string> records;
@@ -117,6 +149,11 @@ TEST(SurvivalSection, StartsAtTheCleanAccuracy) {
   EXPECT_EQ(s.tables[0].rows[0][1].value, 80);
   EXPECT_EQ(s.tables[0].rows[0][1].n, 20);
   EXPECT_EQ(s.tables[0].rows[0][6].value, 1);   // not broken
+  for (int k : {2, 3}) {                        // mean and deviation of the fit, with intervals
+    const Cell& c = s.tables[0].rows[0][k];
+    EXPECT_LT(c.low, c.value) << k;
+    EXPECT_GT(c.high, c.value) << k;
+  }
   const Series& steps = s.plots[0].series[0];
   EXPECT_EQ(steps.x[0], 0);
   EXPECT_NEAR(steps.y[0], 80, 1e-12);
@@ -138,6 +175,12 @@ TEST(Predict, ReadsTheSurvivalCurveAtTheRate) {
   EXPECT_EQ(row[5].value, 50);   // .25 to .45
   EXPECT_EQ(row[6].value, 50);
   EXPECT_NE(s.findings[0].find("errs on 0 of 10"), std::string::npos) << s.findings[0];
+  ASSERT_EQ(s.plots.size(), 1u);   // bars side by side: predicted twice, measured once
+  for (const Series& bars : s.plots[0].series) {
+    EXPECT_TRUE(bars.x.empty());
+    EXPECT_EQ(bars.labels, std::vector<std::string>{"DDPM t* 100"});
+  }
+  EXPECT_EQ(s.plots[0].series[2].y[0], s.tables[0].rows[0][6].value);
 }
 
 TEST(Papers, ValuesAsPrinted) {

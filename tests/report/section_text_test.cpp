@@ -30,6 +30,10 @@ TEST(SectionText, CellsSayWhatIsKnown) {
   EXPECT_EQ(cell_text(c, column), "25.0 +- 2.5 [12.0, 45.2]");
   c.high = kNoNumber;
   EXPECT_EQ(cell_text(c, column), "25.0 +- 2.5 [12.0, -]");
+  c.deviation = 1e-7;   // rounding, beside a value of 25
+  EXPECT_EQ(cell_text(c, column), "25.0 +- 0.0 [12.0, -]");
+  c.deviation = .01;    // not rounding
+  EXPECT_EQ(cell_text(c, column), "25.0 +- 1.0e-02 [12.0, -]");
   c.text = "none";
   EXPECT_EQ(cell_text(c, column), "none");
   EXPECT_EQ(column_text(column), "robust (%)");
@@ -67,6 +71,58 @@ TEST(SectionText, TheWholeSection) {
             "- One point was not finite.\n"
             "\n"
             "command: purescope experiment law --config 'my file.toml'\n");
+}
+
+TEST(SectionText, AsMarkdown) {
+  EXPECT_EQ(section_markdown(sample_section()),
+            "## Robustness follows compression\n"
+            "\n"
+            "Accuracy against the compression rate, \"quoted\", \xc3\xa9 Source: v2 Fig. 3a, Table 2.\n"
+            "\n"
+            "    purescope experiment law --config 'my file.toml'\n"
+            "\n"
+            "Settings: purifier: shapes; t*: 20, 50.\n"
+            "\n"
+            "- At CR 0.5 the accuracy is 75 %.\n"
+            "- One point was not finite.\n"
+            "\n"
+            "**Accuracy**\n"
+            "\n"
+            "| sampler | robust, fixed (%) | CR | n |\n"
+            "|---|--:|--:|--:|\n"
+            "| ddpm | 33.3 [21.2, 48.0] | 0.2500 +- 0.0312 | 24 |\n"
+            "| ddpm | 30.7* | - |  |\n"
+            "\n"
+            "\\* value of the papers, measured with other weights\n"
+            "\n"
+            "Wilson's 95 % interval\n");
+}
+
+// A column of dashes is one of numbers that are missing, not of words.
+TEST(SectionText, DashesStandWithNumbers) {
+  ResultTable t{"", "", {{"a", "", 0}, {"b", "", 0}}, {}};
+  Cell dash, word;
+  dash.text = "-";
+  word.text = "w";
+  t.rows = {{dash, word}};
+  EXPECT_EQ(text_table(t).words, (std::vector<bool>{false, true}));
+}
+
+// What Markdown would take for its own is escaped; what it would not is left as it is read.
+TEST(SectionText, MarkdownIsEscaped) {
+  Section s;
+  s.name = "s";
+  s.title = "t* at 3*, snake_case";
+  s.findings = {"*a* _b_ `c` a*b*c <i> & x|y [z](u) __d"};
+  Cell cell;
+  cell.text = "one\ntwo | three";
+  s.tables = {{"", "", {{"a", "", 0}}, {{cell}}}};
+  const std::string text = section_markdown(s);
+  EXPECT_NE(text.find("## t* at 3*, snake_case\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("- \\*a* \\_b_ \\`c\\` a\\*b\\*c &lt;i&gt; &amp; x\\|y [z\\](u) \\_\\_d\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("| one two \\| three |\n"), std::string::npos) << text;
+  s.tables[0].rows.clear();
+  EXPECT_NE(section_markdown(s).find("No rows."), std::string::npos);
 }
 
 // Letters of two bytes take one place.

@@ -42,6 +42,11 @@ TEST(SvgText, Escapes) {
   EXPECT_EQ(escaped("plain"), "plain");  // control
 }
 
+TEST(SvgText, Prose) {
+  EXPECT_EQ(prose("1 +- 2 & 3 +- 4"), "1 \xc2\xb1 2 &amp; 3 \xc2\xb1 4");
+  EXPECT_EQ(prose("+ -"), "+ -");
+}
+
 TEST(SvgText, Numbers) {
   EXPECT_EQ(coordinate(1. / 3), "0.333");
   EXPECT_EQ(coordinate(2), "2");
@@ -188,6 +193,32 @@ TEST(Svg, RightAxisLegendAndPapers) {
   for (Series& s : p.series) s.right_axis = s.papers = false;
   EXPECT_EQ(plot_figure(p, "a").find("right axis"), std::string::npos);
   EXPECT_EQ(plot_figure(p, "a").find("papers"), std::string::npos);
+}
+
+// A tick at the right edge keeps its whole label: no text leaves the drawing.
+TEST(Svg, LabelsAtTheEdgeStayInside) {
+  Plot p;
+  p.title = "edge";
+  p.x = {"x"};
+  p.x.low = .08, p.x.high = .18;
+  p.series.push_back({Series::Line, "", {.08, .18}, {0, 1}, {}, {}, {}});
+  const std::string svg = plot_svg(p, "e");
+  const size_t label = svg.find(">0.18<");
+  ASSERT_NE(label, std::string::npos) << svg;
+  const size_t at = svg.rfind(" x=\"", label) + 4;
+  const double x = std::stod(svg.substr(at)), half = text_width("0.18") * kFontSize / 2;
+  EXPECT_LE(x + half, kPlotWidth);
+  EXPECT_GT(x + half, kPlotWidth - 10);   // the control: without room to the right it would have been cut
+}
+
+// A level dashed line of two points is a bound and bears no symbols; a sloping one is data.
+TEST(Svg, BoundsHaveNoSymbols) {
+  Plot p;
+  p.title = "bound";
+  p.series.push_back({Series::Line, "bound", {0, 1}, {.5, .5}, {}, {}, {}, true});
+  EXPECT_EQ(plot_svg(p, "b").find("class=\"m\""), std::string::npos);
+  p.series[0].y[1] = 1;
+  EXPECT_NE(plot_svg(p, "b").find("class=\"m\""), std::string::npos);
 }
 
 TEST(Svg, NoDataIsSaid) {
