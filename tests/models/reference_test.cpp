@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "data/dataset.h"
 #include "golden_file.h"
 #include "io/checkpoint_keys.h"
 #include "io/scratch_folder.h"
@@ -115,6 +116,34 @@ TEST(Reference, TinyAdm) {
   check_tiny("tiny_adm", "adm:ch=32,mult=2-1,blocks=1,attn=2,head=16,size=16,learn-sigma,scale-shift,resblock-updown", false);
 }
 TEST(Reference, TinyResnet) { check_tiny("tiny_resnet", "resnet:stem=16,planes=8-16-24-32,layers=2-1-1-1,classes=10,size=56", true, "model."); }
+TEST(Reference, KeysOfDdpmCifar10) { check_keys("keys.json", "ddpm_cifar10", "ddpm-cifar10", 0); }
+TEST(Reference, KeysOfWrn28x10) { check_keys("keys.json", "wrn_28_10", "wrn-28-10", 25); }  // the counters of 25 batch norms
 TEST(Reference, KeysOfAdm256) { check_keys("keys.json", "adm_256", "adm-256", 0); }
 TEST(Reference, KeysOfResnet50) { check_keys("keys.json", "resnet50", "resnet50", 53); }  // the counters of 53 batch norms
 TEST(Reference, KeysOfDdpmpp) { check_keys("keys_extra.json", "ncsnpp_cifar10_deep_vp", "ddpmpp-cifar10", 1); }  // sigmas
+
+// A published ResNet-20 for CIFAR-10 in the legacy container (91.67 % of the whole test set by its authors) on real images.
+TEST(Reference, PublishedResNet20ClassifiesRealImages) {
+  PURESCOPE_NEEDS_REFERENCE();
+  const std::string file = reference_path("../data/checkpoints/cifar10_resnet20_legacy.th"), images = reference_path("../data/cifar10/test_first_500.bin");
+  if (!std::filesystem::exists(file) || !std::filesystem::exists(images)) GTEST_SKIP() << "no " << file << " or no " << images;
+  const ScratchFolder folder;
+  const Model model = make_model("cifar-resnet-20");
+  Net net(model, Params::load(model, cleaned(file, folder)));
+  const Dataset data = load_dataset("cifar10:" + images, 0, 500);
+  net.plan(20, Mode::Forward);
+  int correct = 0, shifted = 0;
+  for (int first = 0; first < 500; first += 20) {
+    store(std::vector<double>(data.image(first), data.image(first) + 20 * data.image_size()), net.input());
+    net.forward();
+    const std::vector<real> z = values_of(net.output());
+    for (int n = 0; n < 20; ++n) {
+      const auto row = z.begin() + n * 10;
+      const int label = static_cast<int>(std::max_element(row, row + 10) - row);
+      correct += label == data.labels[first + n];
+      shifted += label == data.labels[(first + n + 1) % 500];
+    }
+  }
+  EXPECT_EQ(correct, 455);
+  EXPECT_LT(shifted, 100);  // control: the labels of other images
+}
