@@ -17,7 +17,10 @@ void register_explain(Program& program) {
                             "purescope explain --arch adm-256 --memory min --steps-reverse 150",
                             "purescope explain --arch wrn:depth=10,widen=1 --batch 8 --mode training --real f64",
                             "purescope explain --arch ddpm-cifar10 --math fast"},
-                           [o] { return o->common.f64 ? f64::run_explain(*o) : f32::run_explain(*o); });
+                           [o] {
+                             apply(o->common);
+                             return o->common.f64 ? f64::run_explain(*o) : f32::run_explain(*o);
+                           });
   c.group("Network");
   c.text("--arch", "ARCH", "preset or spelled-out architecture", o->arch);
   c.required();

@@ -38,13 +38,19 @@ std::mutex cpu_mutex;
 std::unordered_map<void*, size_t> cpu_sizes;
 size_t cpu_total = 0;
 
-// What is larger than a huge page begins on one and asks for them: kept filters and arenas are read from end to end at every pass.
+// Kept filters and arenas are read from end to end at every pass: what is longer than a huge page asks for them, and what is longer than a
+// few begins on one.
 constexpr size_t kHugePage = size_t{2} << 20;
 
+void ask_for_huge_pages(void* data, size_t bytes) {
+  const uintptr_t page = 4096, begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page, end = reinterpret_cast<uintptr_t>(data) + bytes;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
 void* cpu_allocate(size_t bytes) {
-  const size_t unit = bytes >= kHugePage ? kHugePage : 64, rounded = bytes == 0 ? 64 : (bytes + unit - 1) / unit * unit;
-  void* data = std::aligned_alloc(unit, rounded);
-  if (data != nullptr && unit == kHugePage) madvise(data, rounded, MADV_HUGEPAGE);
+  const size_t rounded = bytes == 0 ? 64 : (bytes + 63) / 64 * 64;
+  void* data = std::aligned_alloc(bytes >= 4 * kHugePage ? kHugePage : 64, rounded);
+  if (data != nullptr && bytes >= kHugePage) ask_for_huge_pages(data, bytes);
   if (data == nullptr)
     fail(kUnavailable, "out of memory: cannot allocate " + std::to_string(bytes >> 20) + " MiB", "",
          "use a smaller --batch, or --memory min");

@@ -264,7 +264,7 @@ TEST(Noise, FilesThatDoNotFitExit65) {
   write({}, {9, 2, 3, 8, 8});
   EXPECT_EQ(code(with(5), &message), kBadInput);
   EXPECT_NE(message.find("noise.forward"), std::string::npos) << message;
-  EXPECT_NE(message.find("[2,3,8,8]"), std::string::npos) << message;
+  EXPECT_NE(message.find("[2, 3, 8, 8]"), std::string::npos) << message;
   EXPECT_EQ(code(with(5, 0, "reverse")), 0);  // reverse only needs none
   write(jump, {});
   EXPECT_EQ(code(with(5)), kBadInput);
