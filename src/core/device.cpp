@@ -49,7 +49,8 @@ void ask_for_huge_pages(void* data, size_t bytes) {
 
 void* cpu_allocate(size_t bytes) {
   const size_t rounded = bytes == 0 ? 64 : (bytes + 63) / 64 * 64;
-  void* data = std::aligned_alloc(bytes >= 4 * kHugePage ? kHugePage : 64, rounded);
+  void* data = nullptr;  // posix_memalign: the size need not be a multiple of the alignment
+  if (posix_memalign(&data, bytes >= 4 * kHugePage ? kHugePage : 64, rounded) != 0) data = nullptr;
   if (data != nullptr && bytes >= kHugePage) ask_for_huge_pages(data, bytes);
   if (data == nullptr)
     fail(kUnavailable, "out of memory: cannot allocate " + std::to_string(bytes >> 20) + " MiB", "",
