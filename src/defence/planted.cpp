@@ -140,8 +140,8 @@ class SaturatingClip : public PlantedDefence {
   std::vector<double> clipped_;
 };
 
-// The backward pass runs the network of step k at index k + 20: the forward labels shifted.
-class WrongTimestep : public PlantedDefence {
+// The backward pass runs with steps that differ from those of the forward pass.
+class OtherBackwardSteps : public PlantedDefence {
  public:
   using PlantedDefence::PlantedDefence;
   bool keep_everything(bool on) override {
@@ -151,15 +151,25 @@ class WrongTimestep : public PlantedDefence {
   }
 
  protected:
+  virtual void change(ReverseStep& s) const = 0;
   void mode_changed() override {
     inner_->set_mode(mode());
     std::vector<ReverseStep> steps = purifier()->steps();
     for (ReverseStep& s : steps) {
-      s.time = s.label = std::min(s.label + 20, kDiffusionSteps - 1);
+      change(s);
       s.straight_through = s.straight_through || mode().kind == Backward::FullSte;
     }
     purifier()->set_backward_steps(steps);
   }
+};
+
+// The backward pass runs the network of step k at index k + 20: the forward labels shifted.
+class WrongTimestep : public OtherBackwardSteps {
+ public:
+  using OtherBackwardSteps::OtherBackwardSteps;
+
+ protected:
+  void change(ReverseStep& s) const override { s.time = s.label = std::min(s.label + 20, kDiffusionSteps - 1); }
 };
 
 // Differentiates a chain of half as many steps and calls it full.
@@ -176,24 +186,13 @@ class SurrogateAsFull : public PlantedDefence {
 };
 
 // The backward pass takes the learned variance of every step for a constant.
-class DetachedSigma : public PlantedDefence {
+class DetachedSigma : public OtherBackwardSteps {
  public:
-  using PlantedDefence::PlantedDefence;
-  bool keep_everything(bool on) override {
-    const bool can = inner_->keep_everything(on);
-    mode_changed();
-    return can;
-  }
+  using OtherBackwardSteps::OtherBackwardSteps;
 
  protected:
-  void mode_changed() override {
-    inner_->set_mode(mode());
-    std::vector<ReverseStep> steps = purifier()->steps();
-    for (ReverseStep& s : steps) {
-      s.learned = false;
-      s.straight_through = s.straight_through || mode().kind == Backward::FullSte;
-    }
-    purifier()->set_backward_steps(steps);
+  void change(ReverseStep& s) const override {
+    s.learned = false;
   }
 };
 
