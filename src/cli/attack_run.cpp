@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "cli/config_file.h"
+#include "cli/shared_flags.h"
 #include "core/check.h"
 #include "core/current_device.h"
 #include "core/hash.h"
@@ -143,7 +144,7 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
                  const std::string& purifier_arch, const std::string& classifier_arch, const std::string& scalar, SinkPlan plan)
     : options_(o), plan_(std::move(plan)) {
   RunDescription d;
-  d.program_version = PURESCOPE_VERSION;
+  d.program_version = program_version();
   d.numerics = "1";
   d.config = config(o, data, purifier_sha, classifier_sha, scalar);
   d.config.front().value = json_quote(name());

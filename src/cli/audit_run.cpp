@@ -6,6 +6,7 @@
 #include "cli/attack_run.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
+#include "cli/shared_flags.h"
 #include "core/check.h"
 #include "core/math_mode.h"
 #include "core/parallel.h"
@@ -126,7 +127,7 @@ std::string bars_json(const AuditBars& b) {
 
 RunDescription description(const AuditRunOptions& o, const Dataset& data, const AuditFacts& facts) {
   RunDescription d;
-  d.program_version = PURESCOPE_VERSION;
+  d.program_version = program_version();
   d.numerics = "1";
   d.config = config(o, data, facts);
   std::vector<std::string> words;

@@ -26,7 +26,8 @@
   int run_trace(const AuditRunOptions& options);          \
   Trace trace_for_compare(const CompareOptions& options); \
   std::vector<SelftestNumbers> selftest_numbers();        \
-  std::vector<SelftestRow> selftest_checks();
+  std::vector<SelftestRow> selftest_checks();             \
+  std::string blas_name();  /* of ops/gemm.h */
 
 namespace purescope {
 namespace f32 {

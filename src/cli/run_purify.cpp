@@ -33,6 +33,9 @@ class RunNoise {
     if (f.seeds.size() != 1)
       fail(kUsage, "--seed holds " + std::to_string(f.seeds.size()) + " values", "--seed",
            "this command takes one seed");
+    if (!f.file.empty() && f.first_index != 0)
+      fail(kUsage, "the noise of a file has no image index", "--first-index with --noise " + f.file,
+           "leave --first-index out, or draw the noise with --seed");
     if (!f.file.empty())
       whole_ = std::make_unique<FileNoise>(f.file);
     else if (!f.export_to.empty())

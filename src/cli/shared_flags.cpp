@@ -222,7 +222,7 @@ void apply(const CommonOptions& o) {
   if (!o.device.empty()) set_current_device(parse_device(o.device));
   set_current_math(math_mode(o));
   if (o.verbose && !o.quiet)
-    std::fprintf(stderr, "purescope %s, %s on %s, math %s, %d threads\n", PURESCOPE_VERSION, o.f64 ? "f64" : "f32", device_name(current_device()).c_str(),
+    std::fprintf(stderr, "purescope %s, %s on %s, math %s, %d threads\n", program_version().c_str(), o.f64 ? "f64" : "f32", device_name(current_device()).c_str(),
                  math_name(current_math()), thread_count());
 }
 
@@ -238,6 +238,10 @@ PurifyOptions purify_options(const PurifyFlags& f, int t) {
   if (f.forward == "steps") o.forward = ForwardKind::Steps;
   if (f.forward == "none") o.forward = ForwardKind::None;
   if (!f.clip.empty()) o.clip = f.clip == "x0" ? Clip::X0 : f.clip == "none" ? Clip::None : Clip::StraightThrough;
+  // A preset may name the variance for whichever of its samplers has one.
+  if (!f.variance.empty() && f.preset.empty() && o.sampler != SamplerKind::Ddpm)
+    fail(kUsage, "the noise of --sampler " + f.sampler + " has no variance to choose", "--variance " + f.variance,
+         "use --sampler ddpm or reverse, or leave --variance out");
   if (f.variance == "fixedsmall") o.variance = Variance::FixedSmall;
   if (f.variance == "learned") o.variance = Variance::Learned;
   if (f.labels == "torchsde-fp32") o.labels = Labels::TorchsdeFp32;

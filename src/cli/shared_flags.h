@@ -36,5 +36,6 @@ void register_report_commands(Program& program);   // report
 void register_experiment_commands(Program& program);   // experiment
 void register_data_commands(Program& program);   // convert, inspect, train, version
 void print_version(bool json);
+std::string program_version();  // "0.1.0 (commit ..., release, gcc ..., OpenBLAS SkylakeX)": what results may depend on besides the configuration
 
 }  // namespace purescope

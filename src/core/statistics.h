@@ -1,5 +1,6 @@
 // Statistics of results: proportions with intervals, means with errors, paired tests, survival curves. NaN in, NaN out.
 #pragma once
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -8,7 +9,7 @@ namespace purescope {
 // k successes of n, with a 95 % interval; fractions in [0, 1].
 struct Proportion {
   int k = 0, n = 0;
-  double value = 0, low = 0, high = 1;
+  double value = std::numeric_limits<double>::quiet_NaN(), low = 0, high = 1;
   std::string text() const;  // "23.7 % [21.2, 26.4] (n 1000)"; "- (n 0)" without data
 };
 

@@ -21,5 +21,7 @@ void gemm(bool trans_a, bool trans_b, int m, int n, int k, real alpha, const rea
 #endif
 }
 
+std::string blas_name() { return std::string("OpenBLAS ") + openblas_get_corename(); }
+
 }  // namespace PURESCOPE_REAL_NS
 }  // namespace purescope

@@ -11,6 +11,7 @@
 #include "core/hash.h"
 #include "io/journal.h"
 #include "io/json_text.h"
+#include "report/cells.h"
 
 namespace purescope {
 namespace {
@@ -28,10 +29,6 @@ std::string interval(const Proportion& p) {
 }
 
 std::string pad(const std::string& text, size_t width) { return text.size() < width ? std::string(width - text.size(), ' ') + text : text; }
-
-std::string proportion_json(const Proportion& p) {
-  return JsonLine().add("k", p.k).add("n", p.n).add("value", p.value).add("low", p.low).add("high", p.high).text();
-}
 
 // S(c) = P(minimum perturbation > c), from the images of one survival curve; n = 0 where no rate was measured.
 Proportion survival(const std::vector<JsonObject>& minima, double c) {

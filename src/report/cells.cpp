@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "io/json_text.h"
+
 namespace purescope {
 namespace {
 
@@ -65,6 +67,10 @@ Cell papers_cell(double value, double deviation) {
 std::string p_words(double p) { return p < 1e-4 ? "p < 0.0001" : "p = " + number_words(p, 4); }
 
 std::string percent_text(const Proportion& p) { return p.text(); }
+
+std::string proportion_json(const Proportion& p) {
+  return JsonLine().add("k", p.k).add("n", p.n).add("value", p.value).add("low", p.low).add("high", p.high).text();
+}
 
 std::string number_words(double value, int decimals) {
   char text[64];

@@ -17,6 +17,7 @@ Cell spread_cell(const std::vector<double>& values);   // mean, sd, n: for value
 Cell papers_cell(double value, double deviation = kNoNumber);   // "-" for NaN
 
 std::string percent_text(const Proportion& p);         // "23.7 % [21.2, 26.4] (n 1000)"
+std::string proportion_json(const Proportion& p);      // {"k":..., "n":..., "value":..., "low":..., "high":...}; value null for n = 0
 std::string number_words(double value, int decimals);  // "0.231"
 std::string p_words(double p);                         // "p = 0.0123", "p < 0.0001"
 

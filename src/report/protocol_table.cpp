@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "io/json_text.h"
+#include "report/cells.h"
 #include "report/experiment_tools.h"
 #include "report/papers.h"
 
@@ -185,10 +186,6 @@ std::string text_of(const Table& table) {
     text += part;
   }
   return text;
-}
-
-std::string proportion_json(const Proportion& p) {
-  return JsonLine().add("k", p.k).add("n", p.n).add("value", p.value).add("low", p.low).add("high", p.high).text();
 }
 
 std::string json_of(const Table& table) {

@@ -130,7 +130,10 @@ TEST(CliAttack, RunsAndWritesItsFolder) {
   expect_clean(folder / "a");
   EXPECT_EQ(lines_in(slurp(folder / "a" + "/timing.jsonl")), 5u * 3);
   for (const char* word : {"started with 0 records", "finished with 15 records"}) EXPECT_NE(slurp(folder / "a" + "/run.log").find(word), std::string::npos) << word;
-  EXPECT_NE(slurp(folder / "a" + "/header.json").find("\"compiler\""), std::string::npos);
+  const std::string header = slurp(folder / "a" + "/header.json");
+  EXPECT_NE(header.find("\"compiler\""), std::string::npos);
+  EXPECT_NE(header.find("(commit "), std::string::npos) << header;   // and with it the BLAS kernel
+  EXPECT_NE(header.find("OpenBLAS "), std::string::npos) << header;
   // The configuration it left behind repeats the run, also where the first file is gone by the time somebody verifies.
   fs::copy_file(folder / "a" + "/config.resolved.toml", folder / "c.toml");
   expect_success({"attack", "--config", folder / "c.toml", "--out", folder / "again"});

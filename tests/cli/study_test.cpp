@@ -63,6 +63,9 @@ TEST(CliPurify, NoiseBelongsToTheImage) {
   args.back() = "0";
   expect_success(args);
   EXPECT_NE(npy_values(folder / "alone.npy"), std::vector<double>(both.begin() + 768, both.end()));
+  // What would be ignored is refused: a file holds noise without an index, and only ddpm chooses a variance.
+  expect_failure(purify(folder / "w.npy", {"--noise", golden("chain_inputs"), "--first-index", "1"}), 2, "no image index");
+  expect_failure(purify(folder / "w.npy", {"--sampler", "ddim", "--variance", "fixedsmall"}), 2, "no variance to choose");
 }
 
 TEST(CliPurify, TrailHoldsEveryState) {

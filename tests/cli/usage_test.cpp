@@ -37,7 +37,10 @@ TEST(CliUsage, HelpAndVersion) {
     EXPECT_NE(presets.substr(at, presets.find("means:", at) - at).find("Table"), std::string(name) == "cifar10-scoresde-vp" ? 0 : std::string::npos) << name;
   }
   EXPECT_NE(presets.find("t* 150, forward jump to abar[149] = 0.788321, 150 reverse steps at indices 149 .. 0, ddpm learned, clip x0"), std::string::npos) << presets;
-  EXPECT_EQ(expect_success({"version", "--json"}).out.rfind("{\"program\":\"purescope\"", 0), 0u);
+  const std::string version = expect_success({"version", "--json"}).out;
+  EXPECT_EQ(version.rfind("{\"program\":\"purescope\"", 0), 0u);
+  EXPECT_NE(version.find("\"commit\":\""), std::string::npos) << version;
+  EXPECT_NE(version.find("\"blas\":\"OpenBLAS "), std::string::npos) << version;
   EXPECT_EQ(run_program({}).code, 2);
 }
 

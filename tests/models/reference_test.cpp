@@ -87,31 +87,80 @@ void check_keys(const std::string& file, const std::string& section, const std::
   }
 }
 
-// Weights, input and cotangent by formula; PyTorch recorded output and input gradient.
+// One line of a recorded trace, ["MODULE", "TYPE", [SHAPE], MEAN, RMS, PROBE]: the output of a module of the original code, as its mean, root
+// mean square and inner product with the direction "probe.MODULE".
+struct TraceRow { double mean, rms, probe; };
+
+std::map<std::string, TraceRow> trace_rows(const std::string& path) {
+  std::ifstream in(path);
+  const std::string all((std::istreambuf_iterator<char>(in)), {});
+  std::map<std::string, TraceRow> rows;
+  for (size_t at = all.find("[\"", all.find("\"rows\"")); at != all.npos; at = all.find("[\"", at + 1)) {
+    TraceRow r;
+    const size_t numbers = all.find("],", at);
+    if (numbers == all.npos || std::sscanf(all.c_str() + numbers, "], %lf, %lf, %lf]", &r.mean, &r.rms, &r.probe) != 3) return {};
+    rows[all.substr(at + 2, all.find('"', at + 2) - at - 2)] = r;
+  }
+  return rows;
+}
+
+// Compares every step of a pass that has a module of the same name, or that is the sum at the end of one, with the trace.
+class TraceCheck {
+ public:
+  explicit TraceCheck(const std::string& path) : rows_(trace_rows(path)) {}
+  void step(const Net& net, const Step& s) {
+    const std::string module = s.name.ends_with(".add") ? s.name.substr(0, s.name.size() - 4) : s.name;
+    const auto row = rows_.find(module);
+    if (row == rows_.end()) return;
+    const std::vector<real> y = values_of(net.value(s.out));
+    const std::vector<double> v = direction("probe." + module, y.size());
+    double sum = 0, squares = 0, probe = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i], squares += double(y[i]) * y[i], probe += y[i] * v[i];
+    // Independent errors of the size of the bar move a sum of count values by bar * rms * sqrt(count); 4 of these.
+    const double rms = row->second.rms, count = static_cast<double>(y.size()), error = 4 * bar(kOutError) * rms;
+    EXPECT_NEAR(sum / count, row->second.mean, error / std::sqrt(count)) << module;
+    EXPECT_NEAR(std::sqrt(squares / count), rms, error) << module;
+    EXPECT_NEAR(probe, row->second.probe, error * std::sqrt(count)) << module;
+    ++seen_;
+  }
+  int seen() const { return seen_; }
+  int rows() const { return static_cast<int>(rows_.size()); }
+
+ private:
+  std::map<std::string, TraceRow> rows_;
+  int seen_ = 0;
+};
+
+// Weights, input and cotangent by formula; PyTorch recorded output and input gradient, and what every module put out. `wrappers`: modules
+// of the original code that only hand on what their last part gives.
 void check_full(const std::string& name, const std::string& arch, std::vector<double> t, double shift, double scale,
-                bool relu) {
+                bool relu, int wrappers) {
   PURESCOPE_NEEDS_REFERENCE();
   const Safetensors golden(reference_path("full/" + name + ".golden.safetensors"));
+  TraceCheck trace(reference_path("full/" + name + ".trace.json"));
   Net net = formula_net(arch);
   net.plan(2, Mode::InputGrad);
   store(direction("input", net.input().size(), shift, scale), net.input());
   if (net.model().time >= 0) store(t, net.time());
+  net.on_step = [&](int i) { trace.step(net, net.model().steps[i]); };
   net.forward();
+  EXPECT_EQ(trace.seen(), trace.rows() - wrappers);
+  EXPECT_GT(trace.seen(), 0);
   const Comparison out = against(net.output(), golden, "out", kOutError);
   store(direction("cotangent", net.output().size()), net.output_grad());
   net.backward();
   const Comparison dx = against(net.input_grad(), golden, "grad_x", relu ? kReluGradError : kInputGradError);
   EXPECT_TRUE(out) << out.message;
   EXPECT_TRUE(dx) << dx.message;
-  std::printf("%s: output %.2e, input gradient %.2e\n", name.c_str(), out.worst, dx.worst);
+  std::printf("%s: output %.2e, input gradient %.2e, %d modules\n", name.c_str(), out.worst, dx.worst, trace.seen());
 }
 
 }  // namespace
 
 TEST(Reference, TinyDdpm) { check_tiny("tiny_ddpm", "ddpm-unet:ch=32,mult=1-2,blocks=1,attn=8,size=16", false); }
 TEST(Reference, TinyWrn) { check_tiny("tiny_wrn", "wrn:depth=10,widen=1", true); }
-TEST(Reference, FullDdpm) { check_full("ddpm_cifar10", "ddpm-cifar10", {37, 640}, 0, std::sqrt(3.0), false); }
-TEST(Reference, FullWrn) { check_full("wrn_28_10", "wrn-28-10", {}, 0.5, 0.5, true); }
+TEST(Reference, FullDdpm) { check_full("ddpm_cifar10", "ddpm-cifar10", {37, 640}, 0, std::sqrt(3.0), false, 6); }
+TEST(Reference, FullWrn) { check_full("wrn_28_10", "wrn-28-10", {}, 0.5, 0.5, true, 6); }
 TEST(Reference, TinyAdm) {
   check_tiny("tiny_adm", "adm:ch=32,mult=2-1,blocks=1,attn=2,head=16,size=16,learn-sigma,scale-shift,resblock-updown", false);
 }
