@@ -27,6 +27,11 @@ constexpr PapersWay kPapers[] = {
     {"uniform4", {{4.015, 9.699, 3.823}, {.034, .124, .640}, {.125, .647, .330}, {kNone, .054, .055}}},
     {"uniform8", {{8.030, 11.715, 5.258}, {.065, .145, .714}, {.251, .735, .425}, {kNone, .052, .059}}},
     {"uniform16", {{16.051, 17.622, 9.307}, {.129, .184, .581}, {.502, .941, .623}, {kNone, .057, .054}}}};
+// v2 Table S7, ImageNet at 4/255 and t* 150, measured at 224 x 224.
+constexpr PapersWay kPapersImageNet[] = {
+    {"bpda", {{3.537, 61.116, 17.712}, {.079, .738, 4.851}, {.016, .832, .422}, {kNone, .059, .077}}},
+    {"bpda-eot", {{3.772, 61.078, 17.694}, {.139, .762, 4.838}, {.016, .839, .418}, {kNone, .060, .084}}}};
+constexpr double kImageNetBudget = 4 / 255.;
 // v2 Table 1, PGD start, by sampler; without deviations.
 struct PapersEnd {
   const char* sampler;
@@ -92,8 +97,13 @@ std::vector<Walk> walks_of(const std::vector<JsonObject>& records) {
   return walks;
 }
 
-// The papers' row for a start: tables S8 and S9 for DDPM, else table 1; null if there is none.
-const PapersDistances* papers_distances(const std::string& start, const std::string& sampler) {
+// The papers' row for a start: table S7 at its budget, else tables S8 and S9 for DDPM, else table 1; null if there is none.
+const PapersDistances* papers_distances(const std::string& start, const std::string& sampler, double eps) {
+  if (std::abs(eps - kImageNetBudget) < 1e-6) {
+    for (const PapersWay& way : kPapersImageNet)
+      if (start == way.start && sampler == "ddpm") return &way.d;
+    return nullptr;
+  }
   for (const PapersWay& way : kPapers)
     if (start == way.start && sampler == "ddpm") return &way.d;
   const PapersEnd* end = table1(start, sampler);
@@ -103,8 +113,8 @@ const PapersDistances* papers_distances(const std::string& start, const std::str
 void distance_table(const std::vector<Walk>& walks, bool l2, Section& s) {
   const std::string name = l2 ? "l2" : "l-inf";
   ResultTable t{name + " distance to the clean image: at the start, at most on the way, at the end",
-                std::string("Mean +- standard deviation over images, 95 % interval of the mean, [0,1] units. Papers: CIFAR-10 (3072 "
-                            "values), their networks") +
+                std::string("Mean +- standard deviation over images, 95 % interval of the mean, [0,1] units. Papers, with their networks: CIFAR-10 (3072 "
+                            "values), or at 4/255 ImageNet (150528 values)") +
                     (l2 ? "; lengths of l2 grow with the square root of the number of values." : "."),
                 {{"sampler"}, {"start"}, {name + " start"}, {name + " most"}, {name + " end"},
                  {"start, papers"}, {"most, papers"}, {"end, papers"}},
@@ -113,7 +123,7 @@ void distance_table(const std::vector<Walk>& walks, bool l2, Section& s) {
     const Curves& c = l2 ? w.l2 : w.linf;
     std::vector<Cell> row = {word_cell(sampler_words(w.group.sampler)), word_cell(start_words(w.start, w.group.eps)),
                              mean_cell(column_of(c, 0)), mean_cell(per_image(c, at_most)), mean_cell(last_of(c))};
-    const PapersDistances* p = papers_distances(w.start, w.group.sampler);
+    const PapersDistances* p = papers_distances(w.start, w.group.sampler, w.group.eps);
     for (int k = 0; k < 3; ++k)
       row.push_back(p ? papers_cell(l2 ? p->l2[k] : p->linf[k], l2 ? p->l2_sd[k] : p->linf_sd[k]) : papers_cell(kNoNumber));
     t.rows.push_back(row);

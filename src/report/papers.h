@@ -28,9 +28,9 @@ PapersNumber papers_rate_by_seed(int64_t seed);
 struct PapersAdversarialRates { PapersNumber robust, broken, uniform; };
 PapersAdversarialRates papers_adversarial_rates(const std::string& sampler);
 
-// v2 Tables S2 and S4, CIFAR-10, DDPM: clean fixed, clean free, PGD fixed, PGD free, PGD with EOT-15, PGD transfer. By the names that
-// `protocol` prints: "clean, fixed", "robust, eot:15", ...
-PapersNumber papers_randomness(const std::string& headline);
+// v2 Tables S2 to S4: clean fixed, clean free, attack fixed, free, with EOT-15, transfer. CIFAR-10: DDPM and PGD; ImageNet: guided, t* 150,
+// 4/255 and BPDA. By the names that `protocol` prints: "clean, fixed", "robust, eot:15", ...
+PapersNumber papers_randomness(const std::string& headline, bool imagenet);
 // v2 Table S5: cosine of perturbations, fixed noise against that of another seed ("other"), and EOT against fixed ("eot").
 PapersNumber papers_correlation(const std::string& set);
 

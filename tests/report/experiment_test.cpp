@@ -191,6 +191,7 @@ TEST(Papers, ValuesAsPrinted) {
   EXPECT_EQ(papers_prediction("ddim", false).predicted_anchor.value, 10.6);
   EXPECT_EQ(papers_rate_by_magnitude(32).deviation, .057);
   EXPECT_EQ(papers_adversarial_rates("reverse").broken.value, .864);
-  EXPECT_EQ(papers_randomness("robust, transfer").value, 77.4);
+  EXPECT_EQ(papers_randomness("robust, transfer", false).value, 77.4);
+  EXPECT_EQ(papers_randomness("robust, transfer", true).value, 66.3);
   EXPECT_EQ(papers_correlation("eot:15").value, .1682);
 }
