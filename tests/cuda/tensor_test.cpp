@@ -78,11 +78,11 @@ TEST(Tensor, ProductsHaveTheErrorOfTheirFactors) {
     if (kRealIsDouble) return expect_close("out", there.out, here.out, parity_tolerance(c));
     for_each_array(c, there, here, [&](const std::string& name, const Reals& a, const Reals& b) {
       // Attention multiplies what it has multiplied before, and its softmax enlarges errors of the scores.
-      if (b.size() >= kMany) EXPECT_LT(relative_l2(a, b), 8 * unit(mode)) << name;
+      if (b.size() >= kMany) { EXPECT_LT(relative_l2(a, b), 8 * unit(mode)) << name; }
     });
     if (here.out.size() >= kMany) seen[mode] += relative_l2(there.out, here.out) > unit(mode) / 16;
   });
-  if (!kRealIsDouble) EXPECT_TRUE(seen[MathMode::Tf32] >= 10 && seen[MathMode::Bf16] >= 10);
+  if (!kRealIsDouble) { EXPECT_TRUE(seen[MathMode::Tf32] >= 10 && seen[MathMode::Bf16] >= 10); }
 }
 
 // Of factors that need no rounding the products are those of float: forward, and every gradient of the ops that are one product.
