@@ -1,6 +1,7 @@
 #include "analysis/compression_rate.h"
 
 #include "core/statistics.h"
+#include "diffusion/noise_source.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -24,14 +25,10 @@ std::vector<CompressionRate> compression_rates(Purifier& purifier, View x0, Nois
   affine_forward(2, x0, 0, {}, -1, u.view());
   copy_forward(purifier.forward(u.view(), noise), anchors);
   std::vector<CompressionRate> rates(x0.n);
-  std::vector<float> uniform(x0.image_size());
   for (int draw = 0; draw < draws; ++draw) {
-    const Mirror eta_host(start.view(), Device::Cpu, Mirror::Load::No);
-    for (int n = 0; n < x0.n; ++n) {
-      stream.cr_uniform(seed, images[n], draw, uniform.data(), uniform.size());
-      for (size_t i = 0; i < uniform.size(); ++i) eta_host.view().image(n)[i] = static_cast<real>((2.0 * uniform[i] - 1) * eps);
-    }
-    eta_host.store();
+    fill_draws(stream, Purpose::CrUniform,
+               [&](int n) { return NoiseKey{seed, images[n], static_cast<uint64_t>(draw), Phase::Forward, 0}; }, start.view());
+    signed_uniform_forward(eps, start.view(), start.view());
     add_forward(x0, start.view(), start.view());
     if (clamp) clamp_forward(0, 1, start.view(), start.view());
     affine_forward(2, start.view(), 0, {}, -1, start.view());

@@ -1,9 +1,8 @@
 #include "attack/attack_task.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "core/check.h"
+#include "diffusion/noise_source.h"
+#include "ops/ops.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -23,25 +22,15 @@ void check_bounds(View x0) {
       fail(kBadInput, "an image to attack holds the value " + std::to_string(host.data()[i]), "value " + std::to_string(i), "images must lie in [0, 1]");
 }
 
-// l-inf: x0 + (u * 2 eps - eps), u uniform in [0, 1), product and sum rounded to float each (foolbox on float tensors).
-// l2: size + 2 normals divided by their norm, the first `size` of them times eps: uniform in the ball.
-void random_point(Norm norm, const real* x0, size_t size, double eps, const NoiseStream& stream, int64_t seed, int64_t image, int number, real* x) {
-  std::vector<float> draw(size + 2);
-  const float high = static_cast<float>(eps), width = high - (-high);
-  double scale = 0;
-  if (norm == Norm::Linf) {
-    stream.start_uniform(seed, image, number, draw.data(), size);
-  } else {
-    stream.start_normal(seed, image, number, draw.data(), size + 2);
-    double square = 0;
-    for (float v : draw) square += static_cast<double>(v) * v;
-    scale = eps / std::sqrt(square);
-  }
-  for (size_t i = 0; i < size; ++i) {
-    float offset = static_cast<float>(scale * draw[i]);
-    if (norm == Norm::Linf) { offset = draw[i] * width; offset = offset + (-high); }
-    x[i] = std::clamp<real>(x0[i] + offset, 0, 1);
-  }
+// l-inf from uniform numbers, l2 from two normal ones more than the image has values.
+void random_points(Norm norm, View x0, const std::vector<double>& eps, const NoiseStream& stream, int64_t seed, const std::vector<int64_t>& images,
+                   int number, View x) {
+  const bool linf = norm == Norm::Linf;
+  const Buffer draws(x0.n, static_cast<int>(x0.image_size()) + (linf ? 0 : 2), 1, 1, x.device);
+  fill_draws(stream, linf ? Purpose::StartUniform : Purpose::StartNormal,
+             [&](int n) { return NoiseKey{seed, images[n], static_cast<uint64_t>(number), Phase::Forward, 0}; }, draws.view());
+  if (linf) linf_start(eps.data(), x0, draws.view(), x);
+  else l2_start(eps.data(), x0, draws.view(), x);
 }
 
 std::vector<double> image_numbers(const std::vector<PgdImage>& images) {

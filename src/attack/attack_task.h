@@ -79,8 +79,9 @@ int stream_number(AttackKind kind, int restart, int iteration = 0);
 // Exit 65 unless all values of x0 lie in [0, 1].
 void check_bounds(View x0);
 
-// x = a point of the eps-ball around x0, uniform, clamped to [0, 1], for one image; the foolbox starts (docs/attacks.md, PGD).
-void random_point(Norm norm, const real* x0, size_t size, double eps, const NoiseStream& stream, int64_t seed, int64_t image, int number, real* x);
+// x_n = a point of the eps_n-ball around x0_n, uniform, clamped to [0, 1], drawn where x lies; the foolbox starts (docs/attacks.md, PGD).
+void random_points(Norm norm, View x0, const std::vector<double>& eps, const NoiseStream& stream, int64_t seed, const std::vector<int64_t>& images,
+                   int number, View x);
 
 }  // namespace PURESCOPE_REAL_NS
 }  // namespace purescope

@@ -13,7 +13,7 @@ NoiseSource* DefenceNoise::at(const std::vector<NoiseSlot>& slots) {
 
 void DefenceNoise::fill(Phase phase, int t, View out) const {
   PURESCOPE_REQUIRE(out.n <= static_cast<int>(keys_.size()));
-  fill_noise(stream_, [&](int n) {
+  fill_draws(stream_, Purpose::Noise, [&](int n) {
     NoiseKey key = keys_[n];
     key.phase = phase;
     key.t = t + t_base_;

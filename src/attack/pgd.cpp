@@ -46,11 +46,7 @@ class Run {
   void begin_restart() {
     const size_t n = x0_.n;
     if (o_.random_start) {
-      const Mirror from(x0_), to(x_.view(), Device::Cpu, Mirror::Load::No);
-      for (int i = 0; i < x0_.n; ++i)
-        random_point(o_.norm, from.view().image(i), x0_.image_size(), task_.eps[i], task_.stream, task_.seed, task_.images[i],
-                     stream_number(AttackKind::Pgd, s_.restart), to.view().image(i));
-      to.store();
+      random_points(o_.norm, x0_, task_.eps, task_.stream, task_.seed, task_.images, stream_number(AttackKind::Pgd, s_.restart), iterate());
     } else {
       copy_forward(x0_, iterate());
     }

@@ -84,9 +84,11 @@ class RandomSearch : public Search {
   void iterate(const std::vector<int>& who, int iteration) override {
     for (size_t k = 0; k < who.size(); ++k) {
       const int n = who[k];
-      real* x = x_.view().image(static_cast<int>(k));
+      const View to = x_.view().images(static_cast<int>(k), 1);
+      random_points(norm_, task_.x0.images(n, 1), {task_.eps[n]}, task_.stream, task_.seed, {task_.images[n]},
+                    stream_number(AttackKind::Random, restart_, iteration), to);
+      real* x = to.data;
       const real* x0 = task_.x0.image(n);
-      random_point(norm_, x0, size_, task_.eps[n], task_.stream, task_.seed, task_.images[n], stream_number(AttackKind::Random, restart_, iteration), x);
       const real eps = static_cast<real>(task_.eps[n]);
       if (norm_ == Norm::Linf && iteration % 2)   // the corner of the ball that lies beyond this point
         for (size_t i = 0; i < size_; ++i) x[i] = std::clamp<real>(x0[i] + (x[i] < x0[i] ? -eps : eps), 0, 1);

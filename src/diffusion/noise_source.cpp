@@ -11,26 +11,27 @@ inline namespace PURESCOPE_REAL_NS {
 namespace {
 
 // The streams that a device can compute itself.
-void fill_there(const NoiseStream& stream, const std::function<NoiseKey(int n)>& key, View out) {
+void fill_there(const NoiseStream& stream, Purpose purpose, const std::function<NoiseKey(int n)>& key, View out) {
+  const NoiseKind kind = is_normal(purpose) ? NoiseKind::Normal : NoiseKind::Uniform;
   std::vector<uint64_t> seeds;
   std::vector<NativeCounter> counters;
   for (int n = 0; n < out.n; ++n) {
-    stream.record(key(n), out.image_size());
-    seeds.push_back(torch_seed(key(n), stream.mode().unreduced));
-    if (stream.mode().rng == NoiseRng::Native) counters.push_back(NoiseStream::native_noise(key(n)));
+    const DrawKey from = stream.draw_key(purpose, key(n), out.image_size());
+    seeds.push_back(from.torch);
+    counters.push_back(from.native);
   }
-  if (stream.mode().rng == NoiseRng::Native) noise_fill_native(NoiseKind::Normal, counters.data(), out);
-  else noise_fill_torch_cuda(NoiseKind::Normal, seeds.data(), stream.mode().layout, out);
+  if (stream.mode().rng == NoiseRng::Native) noise_fill_native(kind, counters.data(), out);
+  else noise_fill_torch_cuda(kind, seeds.data(), stream.mode().layout, out);
 }
 
 }  // namespace
 
-void fill_noise(const NoiseStream& stream, const std::function<NoiseKey(int n)>& key, View out) {
-  if (out.device != Device::Cpu && stream.mode().rng != NoiseRng::TorchCpu) return fill_there(stream, key, out);
+void fill_draws(const NoiseStream& stream, Purpose purpose, const std::function<NoiseKey(int n)>& key, View out) {
+  if (out.device != Device::Cpu && stream.mode().rng != NoiseRng::TorchCpu) return fill_there(stream, purpose, key, out);
   const Mirror host(out, Device::Cpu, Mirror::Load::No);
   parallel_for(out.n, [&](int n) {
     std::vector<float> values(out.image_size());
-    stream.normal(key(n), values.data(), values.size());
+    stream.draw(purpose, key(n), values.data(), values.size());
     std::copy(values.begin(), values.end(), host.view().image(n));
   });
   host.store();
@@ -38,7 +39,7 @@ void fill_noise(const NoiseStream& stream, const std::function<NoiseKey(int n)>&
 
 void KeyedNoise::fill(Phase phase, int t, View out) const {
   PURESCOPE_REQUIRE(out.n <= static_cast<int>(images_.size()));
-  fill_noise(stream_, [&](int n) { return NoiseKey{seed_, images_[n], draw_, phase, t + t_base_}; }, out);
+  fill_draws(stream_, Purpose::Noise, [&](int n) { return NoiseKey{seed_, images_[n], draw_, phase, t + t_base_}; }, out);
 }
 
 struct FileNoise::Tensors {

@@ -21,8 +21,9 @@ class NoiseSource {
   virtual void reverse(int order, int t, View out) = 0;         // noise of the order-th reverse step executed, at network index t
 };
 
-// out_n = normal noise of key(n), wherever `out` lies; streams that its device can compute are computed there.
-void fill_noise(const NoiseStream& stream, const std::function<NoiseKey(int n)>& key, View out);
+// out_n = the draw of key(n) for this purpose (NoiseStream::draw), wherever `out` lies: drawn there, but for torch-cpu, whose sequential
+// generator runs on the host.
+void fill_draws(const NoiseStream& stream, Purpose purpose, const std::function<NoiseKey(int n)>& key, View out);
 
 // Image j of the batch draws with key (seed, images[j], draw, phase, t + t_base): never from its place in the batch.
 class KeyedNoise : public NoiseSource {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "diffusion/noise_source.h"
 #include "ops/ops.h"
 
 namespace purescope {
@@ -99,15 +100,11 @@ std::vector<std::vector<double>> tracked_norms(Purifier& purifier, View x, Noise
 
 Buffer perturbed(View x, double eps, const NoiseStream& stream, int64_t seed, const std::vector<int64_t>& images,
                  int draw) {
-  std::vector<real> values = to_host(x);
-  std::vector<float> uniform(x.image_size());
-  for (int n = 0; n < x.n; ++n) {
-    stream.cr_uniform(seed, images[n], draw, uniform.data(), uniform.size());
-    for (size_t i = 0; i < uniform.size(); ++i)
-      values[n * uniform.size() + i] += static_cast<real>((2.0 * uniform[i] - 1) * eps);
-  }
   Buffer result(x.n, x.c, x.h, x.w, x.device);
-  from_host(values.data(), result.view());
+  fill_draws(stream, Purpose::CrUniform,
+             [&](int n) { return NoiseKey{seed, images[n], static_cast<uint64_t>(draw), Phase::Forward, 0}; }, result.view());
+  signed_uniform_forward(eps, result.view(), result.view());
+  add_forward(x, result.view(), result.view());
   return result;
 }
 

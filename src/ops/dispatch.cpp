@@ -100,6 +100,9 @@ TWIN(adam_update, (const Adam& s, View g, View m, View v, View p), (s, g, m, v, 
 TWIN(average_update, (double keep, View p, View average), (keep, p, average), p)
 TWIN(linf_step, (View x0, View g, View step, View eps, View x), (x0, g, step, eps, x), x)
 TWIN(l2_step, (View x0, View g, View step, View eps, View x), (x0, g, step, eps, x), x)
+TWIN(linf_start, (const double* eps, View x0, View u, View x), (eps, x0, u, x), x)
+TWIN(l2_start, (const double* eps, View x0, View z, View x), (eps, x0, z, x), x)
+TWIN(signed_uniform_forward, (double eps, View u, View y), (eps, u, y), y)
 TWIN(noise_fill_torch_cuda, (NoiseKind kind, const uint64_t* seeds, const CudaLayout& layout, View z), (kind, seeds, layout, z), z)
 TWIN(noise_fill_native, (NoiseKind kind, const NativeCounter* counters, View z), (kind, counters, z), z)
 

@@ -12,8 +12,7 @@
 namespace purescope {
 
 namespace {
-constexpr int64_t kStartStream = int64_t{1} << 30, kCrStream = int64_t{1} << 31;
-constexpr uint64_t kTestDraws = uint64_t{1} << 31;
+constexpr uint64_t kStartStream = uint64_t{1} << 30, kCrStream = uint64_t{1} << 31, kTestDraws = uint64_t{1} << 31;
 
 [[noreturn]] void unknown_mode(std::string_view text) {
   fail(kUsage, "unknown noise generator '" + std::string(text) + "'", "--noise-rng",
@@ -29,6 +28,16 @@ int read_field(std::string_view text, std::string_view& rest, std::string_view n
   if (error != std::errc() || value < least || value > 1000000) unknown_mode(text);
   rest.remove_prefix(static_cast<size_t>(end - rest.data()));
   return value;
+}
+
+Domain domain_of(Purpose purpose, Phase phase) {
+  switch (purpose) {
+    case Purpose::Noise: return phase == Phase::Forward ? Domain::Forward : Domain::Reverse;
+    case Purpose::StartUniform: return Domain::StartUniform;
+    case Purpose::StartNormal: return Domain::StartNormal;
+    case Purpose::CrUniform: return Domain::CrUniform;
+  }
+  return Domain::Forward;
 }
 
 auto order(const NoiseLedger::Entry& e) {
@@ -87,6 +96,8 @@ uint64_t torch_seed(const NoiseKey& key, bool unreduced) {
   return key.draw == 0 ? seed : seed ^ static_cast<uint32_t>(mix(key.draw));
 }
 
+bool is_normal(Purpose purpose) { return purpose == Purpose::Noise || purpose == Purpose::StartNormal; }
+
 void NoiseLedger::record(const NoiseKey& key, Purpose purpose, size_t count) {
   const std::lock_guard lock(mutex_);
   entries_.push_back({key, purpose, count});
@@ -115,57 +126,45 @@ std::vector<std::string> NoiseLedger::lines() const {
   return lines;
 }
 
-uint64_t NoiseStream::stream_seed(int64_t seed, int64_t image, int64_t k) const {
-  return mode_.unreduced ? seed_hash_unreduced(seed, image, k) : seed_hash(seed, image, k);
+DrawKey NoiseStream::draw_key(Purpose purpose, const NoiseKey& key, size_t count) const {
+  const bool start = purpose == Purpose::StartUniform || purpose == Purpose::StartNormal;
+  PURESCOPE_REQUIRE(!start || key.draw < kStartStream);
+  if (ledger_ != nullptr) ledger_->record(key, purpose, count);
+  if (mode_.rng != NoiseRng::Native) {
+    if (purpose == Purpose::Noise) return {torch_seed(key, mode_.unreduced), {}};
+    const auto k = static_cast<int64_t>((start ? kStartStream : kCrStream) + key.draw);
+    return {mode_.unreduced ? seed_hash_unreduced(key.seed, key.image, k) : seed_hash(key.seed, key.image, k), {}};
+  }
+  return {0, native_counter(key.seed, domain_of(purpose, key.phase), key.image, key.draw, purpose == Purpose::Noise ? key.t : 0)};
 }
 
-void NoiseStream::torch_uniform(uint64_t seed, float* out, size_t count) const {
-  if (mode_.rng == NoiseRng::TorchCpu) return TorchCpuGenerator(seed).rand(out, count);
-  TorchCudaGenerator(seed, mode_.layout).rand(out, count);
+void NoiseStream::draw(Purpose purpose, const NoiseKey& key, float* out, size_t count) const {
+  const DrawKey from = draw_key(purpose, key, count);
+  const bool normal = is_normal(purpose);
+  if (mode_.rng == NoiseRng::Native) return normal ? native_normal(from.native, out, count) : native_uniform(from.native, out, count);
+  if (mode_.rng == NoiseRng::TorchCpu) {
+    TorchCpuGenerator generator(from.torch);
+    return normal ? generator.randn(out, count) : generator.rand(out, count);
+  }
+  TorchCudaGenerator generator(from.torch, mode_.layout);
+  normal ? generator.randn(out, count) : generator.rand(out, count);
 }
 
-void NoiseStream::torch_normal(uint64_t seed, float* out, size_t count) const {
-  if (mode_.rng == NoiseRng::TorchCpu) return TorchCpuGenerator(seed).randn(out, count);
-  TorchCudaGenerator(seed, mode_.layout).randn(out, count);
-}
-
-void NoiseStream::normal(const NoiseKey& key, float* out, size_t count) const {
-  record(key, count);
-  if (mode_.rng != NoiseRng::Native) return torch_normal(torch_seed(key, mode_.unreduced), out, count);
-  native_normal(native_noise(key), out, count);
-}
-
-NativeCounter NoiseStream::native_noise(const NoiseKey& key) {
-  const Domain domain = key.phase == Phase::Forward ? Domain::Forward : Domain::Reverse;
-  return native_counter(key.seed, domain, key.image, key.draw, key.t);
-}
-
-void NoiseStream::record(const NoiseKey& key, size_t count) const {
-  if (ledger_ != nullptr) ledger_->record(key, Purpose::Noise, count);
-}
+void NoiseStream::normal(const NoiseKey& key, float* out, size_t count) const { draw(Purpose::Noise, key, out, count); }
 
 void NoiseStream::start_uniform(int64_t seed, int64_t image, int restart, float* out, size_t count) const {
-  PURESCOPE_REQUIRE(restart >= 0 && restart < kStartStream);
-  const auto draw = static_cast<uint64_t>(restart);
-  if (ledger_ != nullptr) ledger_->record({seed, image, draw, Phase::Forward, 0}, Purpose::StartUniform, count);
-  if (mode_.rng != NoiseRng::Native) return torch_uniform(stream_seed(seed, image, kStartStream + restart), out, count);
-  native_uniform(native_counter(seed, Domain::StartUniform, image, draw, 0), out, count);
+  PURESCOPE_REQUIRE(restart >= 0);
+  draw(Purpose::StartUniform, {seed, image, static_cast<uint64_t>(restart), Phase::Forward, 0}, out, count);
 }
 
 void NoiseStream::start_normal(int64_t seed, int64_t image, int restart, float* out, size_t count) const {
-  PURESCOPE_REQUIRE(restart >= 0 && restart < kStartStream);
-  const auto draw = static_cast<uint64_t>(restart);
-  if (ledger_ != nullptr) ledger_->record({seed, image, draw, Phase::Forward, 0}, Purpose::StartNormal, count);
-  if (mode_.rng != NoiseRng::Native) return torch_normal(stream_seed(seed, image, kStartStream + restart), out, count);
-  native_normal(native_counter(seed, Domain::StartNormal, image, draw, 0), out, count);
+  PURESCOPE_REQUIRE(restart >= 0);
+  draw(Purpose::StartNormal, {seed, image, static_cast<uint64_t>(restart), Phase::Forward, 0}, out, count);
 }
 
-void NoiseStream::cr_uniform(int64_t seed, int64_t image, int draw, float* out, size_t count) const {
-  PURESCOPE_REQUIRE(draw >= 0);
-  const auto d = static_cast<uint64_t>(draw);
-  if (ledger_ != nullptr) ledger_->record({seed, image, d, Phase::Forward, 0}, Purpose::CrUniform, count);
-  if (mode_.rng != NoiseRng::Native) return torch_uniform(stream_seed(seed, image, kCrStream + draw), out, count);
-  native_uniform(native_counter(seed, Domain::CrUniform, image, d, 0), out, count);
+void NoiseStream::cr_uniform(int64_t seed, int64_t image, int draw_number, float* out, size_t count) const {
+  PURESCOPE_REQUIRE(draw_number >= 0);
+  draw(Purpose::CrUniform, {seed, image, static_cast<uint64_t>(draw_number), Phase::Forward, 0}, out, count);
 }
 
 }  // namespace purescope

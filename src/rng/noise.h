@@ -60,6 +60,11 @@ uint64_t torch_seed(const NoiseKey& key, bool unreduced);
 
 enum class Purpose : unsigned char { Noise, StartUniform, StartNormal, CrUniform };
 
+// Where one draw begins: the value given to torch.manual_seed, or a native counter.
+struct DrawKey { uint64_t torch = 0; NativeCounter native; };
+// Standard normal values; else uniform ones in [0, 1).
+bool is_normal(Purpose purpose);
+
 // A record of draws, for audits. Thread-safe; the listing is sorted, so it does not depend on threads.
 class NoiseLedger {
  public:
@@ -85,9 +90,11 @@ class NoiseStream {
 
   // Standard normal noise of one image (count values, c h w order). All calls overwrite out[0..count).
   void normal(const NoiseKey& key, float* out, size_t count) const;
-  // For whoever draws a key's normal noise elsewhere (ops/noise): its native counter, and its entry in the ledger.
-  static NativeCounter native_noise(const NoiseKey& key);
-  void record(const NoiseKey& key, size_t count) const;
+  // Any draw by its purpose; for a start key.draw is the restart, for the compression rate its draw. Values in [0, 1) or standard normal.
+  void draw(Purpose purpose, const NoiseKey& key, float* out, size_t count) const;
+  // What a generator elsewhere (ops/noise) needs to draw the same numbers; enters the draw in the ledger. Only the one that belongs to
+  // mode() is set.
+  DrawKey draw_key(Purpose purpose, const NoiseKey& key, size_t count) const;
   // Random start of an attack: values in [0, 1), or standard normal values. restart in [0, 2^30).
   void start_uniform(int64_t seed, int64_t image, int restart, float* out, size_t count) const;
   void start_normal(int64_t seed, int64_t image, int restart, float* out, size_t count) const;
@@ -95,10 +102,6 @@ class NoiseStream {
   void cr_uniform(int64_t seed, int64_t image, int draw, float* out, size_t count) const;
 
  private:
-  uint64_t stream_seed(int64_t seed, int64_t image, int64_t k) const;
-  void torch_uniform(uint64_t seed, float* out, size_t count) const;
-  void torch_normal(uint64_t seed, float* out, size_t count) const;
-
   NoiseMode mode_;
   NoiseLedger* ledger_;
 };

@@ -4,7 +4,9 @@
 
 #include "analysis/robustness.h"
 #include "attack/targets.h"
+#include "cuda/emulator/launch.h"
 #include "on_device.h"
+#include "ops/ops.h"
 #include "train/optimizer.h"
 
 using namespace purescope;
@@ -95,6 +97,41 @@ TEST(Devices, NoiseIsTheSameWithinRounding) {
     }
     const Comparison same = compare(values[1], values[0], 5e-6, 1);   // the bar of noise_fill
     EXPECT_TRUE(same) << same.message;
+  }
+}
+
+// Random starts and the perturbations of the compression rate are drawn where the images are: l-inf starts and perturbations, uniform
+// draws, are the same bits, l2 starts within the bar of normal draws; so are the entries in the ledger.
+TEST(Devices, StartsAndPerturbationsAreDrawnThere) {
+  for (NoiseRng rng : {NoiseRng::TorchCuda, NoiseRng::Native, NoiseRng::TorchCpu}) {
+    std::vector<real> linf[2], l2[2], eta[2];
+    std::vector<std::string> lines[2];
+    for (Device device : {Device::Cpu, Device::Emulated}) {
+      const OnDevice on(device);
+      const int k = device == Device::Emulated;
+      NoiseLedger ledger;
+      const NoiseStream stream({rng, {}, false}, &ledger);
+      const Buffer x0 = pictures("starts", 3, 8), x(3, 3, 8, 8);
+      const size_t kernels = emulator::counts().kernels;
+      random_points(Norm::Linf, x0.view(), {0.1, 0.2, 0.3}, stream, 5, {4, 9, 2}, 1, x.view());
+      linf[k] = values_of(x);
+      random_points(Norm::L2, x0.view(), {1, 2, 3}, stream, 5, {4, 9, 2}, 1, x.view());
+      l2[k] = values_of(x);
+      fill_draws(stream, Purpose::CrUniform, [](int n) { return NoiseKey{5, n, 7, Phase::Forward, 0}; }, x.view());
+      signed_uniform_forward(0.1, x.view(), x.view());
+      eta[k] = values_of(x);
+      lines[k] = ledger.lines();
+      // Three draws, two starts, one perturbation; torch-cpu draws on the host.
+      const size_t drawn_there = rng == NoiseRng::TorchCpu ? 0 : 3;
+      EXPECT_EQ(emulator::counts().kernels - kernels, k ? 3 + drawn_there : 0);
+    }
+    EXPECT_TRUE(compare_bits(linf[1], linf[0]).ok);
+    EXPECT_TRUE(compare_bits(eta[1], eta[0]).ok);
+    const Comparison same = compare(l2[1], l2[0], 1e-5, 1);
+    EXPECT_TRUE(same) << same.message;
+    EXPECT_EQ(lines[1], lines[0]);
+    EXPECT_EQ(lines[0].size(), 9u);
+    EXPECT_FALSE(compare_bits(linf[1], l2[1]).ok);  // negative control
   }
 }
 

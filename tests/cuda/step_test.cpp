@@ -143,6 +143,41 @@ TEST(AttackStepTwin, AgreesWithTheCpuAndDoesNotDependOnTheBatch) {
       }
 }
 
+// From the same draws: l-inf starts and perturbations have the bits of the host, l2 starts but for the order of one sum.
+TEST(RandomStartTwin, AgreesWithTheCpuAndDoesNotDependOnTheBatch) {
+  for (const Device device : test_devices())
+    for (const Sized& z : kShapes) {
+      const int size = z.c * z.h * z.w;
+      Reals x0 = random_reals(1, z.count(), 0, 1), u = random_reals(2, z.count(), 0, 1), x(z.count()), eta(z.count());
+      Reals normal = random_reals(3, static_cast<size_t>(z.n) * (size + 2), -2, 2);
+      for (Reals* draws : {&u, &normal})
+        for (real& v : *draws) v = static_cast<float>(v);  // draws are float in every build
+      std::vector<double> eps;
+      for (int k = 0; k < z.n; ++k) eps.push_back((k + 1) * 8.0 / 255);
+      const View v = shape(z.n, z.c, z.h, z.w), drawn = shape(z.n, size + 2, 1, 1);
+      const OnDevice a(device, v, x0), b(device, v, u), c(device, drawn, normal), d(device, v, x), one(device, v, x);
+      const auto by_image = [&](const char* what, const auto& start) {
+        for (int k = 0; k < z.n; ++k) start(k);
+        expect_same_bits(what, one.values(), d.values());
+      };
+      linf_start(eps.data(), z.host(x0), z.host(u), z.host(x));
+      linf_start(eps.data(), a.view(), b.view(), d.view());
+      expect_same_bits("linf", d.values(), x);
+      by_image("linf by image", [&](int k) { linf_start(&eps[k], a.view().images(k, 1), b.view().images(k, 1), one.view().images(k, 1)); });
+      l2_start(eps.data(), z.host(x0), {normal.data(), z.n, size + 2}, z.host(x));
+      l2_start(eps.data(), a.view(), c.view(), d.view());
+      expect_close("l2", d.values(), x, 1e-7);  // offsets are float: one last bit of 1/2 eps
+      by_image("l2 by image", [&](int k) { l2_start(&eps[k], a.view().images(k, 1), c.view().images(k, 1), one.view().images(k, 1)); });
+      signed_uniform_forward(eps[0], z.host(u), z.host(eta));
+      signed_uniform_forward(eps[0], b.view(), d.view());
+      expect_same_bits("perturbation", d.values(), eta);
+      signed_uniform_forward(eps[0], b.view(), b.view());
+      expect_same_bits("perturbation in place", b.values(), eta);
+      signed_uniform_forward(2 * eps[0], a.view(), d.view());
+      EXPECT_NE(d.values(), eta);  // negative control
+    }
+}
+
 // Sizes: less than a block, several blocks, and (with a small card) several values per Philox block.
 TEST(NoiseTwin, UniformsAreTheSameBitsAndNormalsWithinTheBar) {
   const std::vector<uint64_t> seeds{0, 77, 0xfedcba9876543210ull};
