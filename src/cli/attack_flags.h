@@ -10,7 +10,7 @@ namespace purescope {
 template <class Options>
 void add_data_flags(Command& c, Options& o, const std::string& otherwise = "100, or all if there are fewer") {
   c.group("Images");
-  c.text("-d,--data", "SOURCE", "shapes[:SEED], cifar10:FILE.bin or folder, folder:DIR[,LIST][,Res256Crop224], npy:X.npy,LABELS.npy (default shapes)", o.data);
+  c.text("-d,--data", "SOURCE", "shapes[:SEED], cifar10:FILE.bin or folder, folder:DIR[,LIST][,Res256Crop224] (LIST: lines CLASS/FILE; for a flat folder FILE LABEL or LABEL, 0 to 999 in the order of the sorted synsets, not the ids of ImageNet's development kit), npy:X.npy,LABELS.npy (default shapes)", o.data);
   c.option("-n,--n-images", "N", "how many (default " + otherwise + ")",
            [&o](const std::string& text, const std::string& flag) { o.count = parse_count(text, flag); });
   c.option("--subset", "A:B", "images A to B - 1 of the source; their noise is that of the full run",

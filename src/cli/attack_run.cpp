@@ -135,9 +135,10 @@ void check_run(const AttackOptions& o, const Dataset& data, const ClassifierShap
   if (data.height != shape.height || data.width != shape.width)
     fail(kBadInput, "the images are " + std::to_string(data.height) + " x " + std::to_string(data.width) + ", the classifier takes " +
          std::to_string(shape.height) + " x " + std::to_string(shape.width), "--data " + o.data, "choose data and networks of one size");
-  if (data.classes > shape.classes)
+  if (data.classes > shape.classes || (data.ranked && data.classes < shape.classes))
     fail(kBadInput, "the data has " + std::to_string(data.classes) + " classes, the classifier " + std::to_string(shape.classes), "--data " + o.data,
-         "choose a classifier for this data");
+         data.ranked ? "a class number is the rank of its folder's name: have a folder for every class of the classifier, or give class numbers with "
+                       "folder:DIR,LIST" : "choose a classifier for this data");
 }
 
 RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string& purifier_sha, const std::string& classifier_sha,

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kDefaultShapes = 100;
 constexpr const char* kSpecs =
-    "use shapes[:SEED], cifar10:FILE.bin or folder, cifar10-train:FOLDER, folder:FOLDER[,LIST][,Res256Crop224], or npy:X.npy,LABELS.npy";
+    "use shapes[:SEED], cifar10:FILE.bin or folder, cifar10-train:FOLDER, folder:FOLDER[,LIST][,Res256Crop224] (LIST: lines CLASS/FILE, "
+    "FILE LABEL or LABEL), or npy:X.npy,LABELS.npy";
 
 uint64_t parse_seed(const std::string& text) {
   uint64_t seed = 0;

@@ -10,6 +10,7 @@ namespace purescope {
 struct Dataset {
   int channels = 3, height = 0, width = 0, classes = 0;
   std::vector<std::string> class_names;  // [classes]
+  bool ranked = false;  // class numbers are ranks among these classes: they mean something only to a classifier with exactly as many
   std::vector<float> images;             // [count, channels, height, width], values in [0, 1] (bytes: byte / 255)
   std::vector<int> labels;               // [count], each in [0, classes)
   std::vector<std::string> sources;      // [count], e.g. "test_batch.bin#17"
@@ -28,8 +29,8 @@ struct Dataset {
 //   cifar10-train:DIR  data_batch_1.bin to data_batch_5.bin of a folder, in this order
 //   folder:DIR         DIR/CLASS/*.jpg, jpeg, png (any case), all of one size; classes: the sorted folder names. Order:
 //                      the first image of every class, then the second of every class, and so on.
-//   folder:DIR,LIST    the images that the text file LIST names, CLASS/FILE a line, in its order (RobustBench's list of
-//                      ImageNet images has this form). A class without a folder: 65.
+//   folder:DIR,LIST    the images and classes that a text file gives: lines CLASS/FILE (RobustBench's list of ImageNet images), or, for a
+//                      flat folder, FILE LABEL or LABEL alone with LABEL from 0 to 999 (data/image_list.h)
 //   folder:DIR[,LIST],PREPROCESSING   the same, each image resized and cropped first, by RobustBench's names: Res256Crop224,
 //                      BicubicRes256Crop224, Res224, Crop288 (io/image_resize.h).
 //   npy:X.npy,LABELS.npy  [N, 3, height, width] floats in [0, 1] or bytes (divided by 255), and N class numbers

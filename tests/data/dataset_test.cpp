@@ -138,6 +138,7 @@ TEST(ImageFolder, ReadsInTheOrderOfAList) {
   EXPECT_EQ(data.sources, (std::vector<std::string>{"cow/2.png", "bee/1.png", "cow/1.png"}));
   EXPECT_EQ(data.labels, (std::vector<int>{2, 1, 2}));
   EXPECT_EQ(data.classes, 3) << "a class that the list leaves out counts";
+  EXPECT_TRUE(data.ranked);
   EXPECT_EQ(data.image(1)[0], 2.0f / 255.0f);
   EXPECT_NE(data.description.find("in the order of list.txt"), std::string::npos) << data.description;
   expect_error([&] { load_dataset(list("ant/1.png\nelk/1.png\n"), 0, 1); }, 65, "\"elk\" does not exist");  // case 56
@@ -146,6 +147,104 @@ TEST(ImageFolder, ReadsInTheOrderOfAList) {
   expect_error([&] { load_dataset(list("\n"), 0, 1); }, 65, "names no image");
   expect_error([&] { load_dataset(list("cow/9.png\n"), 0, 1); }, 66, "cannot open");
   expect_error([&] { load_dataset("folder:" + folder / "images" + ",nowhere.txt", 0, 1); }, 66, "does not exist");
+}
+
+// A flat folder: a list of files and labels gives order, choice and classes.
+TEST(ImageFolder, FlatWithFilesAndLabels) {
+  const TempFolder folder;
+  const auto list = [&](const std::string& text) {
+    return "folder:" + folder / "val" + "," + folder.write("val.txt", {text.begin(), text.end()});
+  };
+  const std::string name = "ILSVRC2012_val_0000000";
+  for (int k = 1; k <= 4; k++) folder.write("val/" + name + std::to_string(k) + ".JPEG", flat_png(8, 10 * k));
+  folder.write("val/with space.png", flat_png(8, 90));
+  const Dataset data = load_dataset(
+      list(name + "3.JPEG 230\r\n\nwith space.png\t999\n" + name + "1.JPEG  065 \n" + name + "4.JPEG 0"), 0, -1);
+  EXPECT_EQ(data.sources, (std::vector<std::string>{name + "3.JPEG", "with space.png", name + "1.JPEG", name + "4.JPEG"}));
+  EXPECT_EQ(data.labels, (std::vector<int>{230, 999, 65, 0}));
+  EXPECT_EQ(data.classes, 1000);
+  EXPECT_EQ(data.class_names.size(), 1000u);
+  EXPECT_FALSE(data.ranked);
+  for (int k = 0; k < 4; k++) EXPECT_EQ(data.image(k)[0], float((int[]){30, 90, 10, 40}[k]) / 255.0f) << k;
+  EXPECT_NE(data.description.find("in the order of val.txt (lines FILE LABEL)"), std::string::npos) << data.description;
+  EXPECT_EQ(load_dataset(list(name + "3.JPEG 490\n"), 0, 1).labels[0], 490) << "the id of file 1 is a class of file 3";
+}
+
+// What must not be guessed: every case differs from a list that is read in one place.
+TEST(ImageFolder, RefusesAmbiguousLabels) {
+  const TempFolder folder;
+  const std::string name = "ILSVRC2012_val_0000000";
+  for (int k = 1; k <= 3; k++) folder.write("val/" + name + std::to_string(k) + ".JPEG", flat_png(8, k));
+  folder.write("val/n01440764/1.png", flat_png(8, 9));
+  const auto load = [&](const std::string& text) {
+    return load_dataset("folder:" + folder / "val" + "," + folder.write("val.txt", {text.begin(), text.end()}), 0, -1);
+  };
+  const std::string a = name + "1.JPEG", b = name + "2.JPEG";
+  EXPECT_EQ(load(a + " 65\n" + b + " 970\n").labels, (std::vector<int>{65, 970}));
+  EXPECT_EQ(load("n01440764/1.png\n").labels, (std::vector<int>{0}));
+  EXPECT_EQ(load("65\n970\n230\n").labels, (std::vector<int>{65, 970, 230}));
+  const struct { const char* text; std::string list, says; } cases[] = {
+      {"out of range", a + " 1000\n", "the label 1000 is outside 0 to 999"},
+      {"negative", a + " -1\n", "the label -1 is outside"},
+      {"too long", a + " 99999999999999999999\n", "is outside 0 to 999"},
+      {"the kit's first id", a + " 490\n", "the label 490 of " + a + " is its id"},
+      {"the kit's second id", a + " 65\n" + b + " 361\n", "the label 361 of " + b + " is its id"},
+      {"the kit's list", "490\n361\n171\n", "the label 490 of " + a + " is its id"},
+      {"1000 further down", "65\n970\n230\n1000\n", "the label 1000 is outside"},
+      {"twice", a + " 65\n" + b + " 970\n" + a + " 65\n", a + " is named a second time"},
+      {"two forms", a + " 65\nn01440764/1.png\n", "the line has the form CLASS/FILE, the first one FILE LABEL"},
+      {"two forms", "65\n" + b + " 970\n", "the line has the form FILE LABEL, the first one LABEL"},
+      {"two forms", "n01440764/1.png\n7\n", "the line has the form LABEL, the first one CLASS/FILE"},
+      {"folder and label", "n01440764/1.png 0\n", "a folder and a class number in one line"},
+      {"not an integer", a + " 65.0\n", "neither CLASS/FILE nor FILE LABEL"},
+      {"no label", a + "\n", "neither CLASS/FILE nor FILE LABEL"},
+      {"comma", a + ",65\n", "neither CLASS/FILE nor FILE LABEL"},
+      {"byte order mark", "\xef\xbb\xbf" "65\n970\n230\n", "neither CLASS/FILE nor FILE LABEL"},
+      {"empty line", "65\n\n970\n230\n", "an empty line among the labels"},
+      {"empty line", "\n65\n970\n230\n", "an empty line among the labels"},
+      {"too few", "65\n970\n", "there are 3 images"},
+      {"nothing", "\r\n", "the list names no image"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.text);
+    expect_error([&] { load(c.list); }, 65, c.says);
+  }
+  expect_error([&] { load(name + "9.JPEG 3\n"); }, 66, "cannot open");
+  expect_error([&] { load(".. 3\n"); }, 65, "this is a directory");
+}
+
+// A flat folder and labels alone: line k is the label of file k, and the numbers of the files must leave no doubt.
+TEST(ImageFolder, FlatWithLabelsAlone) {
+  const auto labels = [](const TempFolder& folder, const std::string& text) {
+    return "folder:" + folder / "val" + "," + folder.write("labels.txt", {text.begin(), text.end()});
+  };
+  const TempFolder good;
+  for (int k = 1; k <= 11; k++) good.write("val/x_" + std::to_string(k) + ".png", flat_png(8, k));  // not in byte order
+  good.write("val/readme.txt", {'n'});
+  const Dataset data = load_dataset(labels(good, "0\r\n999\r\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n\n"), 1, 10);
+  EXPECT_EQ(data.labels, (std::vector<int>{999, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+  EXPECT_EQ(data.sources[0], "x_2.png");
+  EXPECT_EQ(data.sources[9], "x_11.png");
+  EXPECT_EQ(data.image(9)[0], 11.0f / 255.0f);
+  EXPECT_NE(data.description.find("in the order of the file numbers, labels of labels.txt"), std::string::npos);
+  EXPECT_NE(data.description.find("images 1 to 10 of 11"), std::string::npos) << data.description;
+
+  const struct { std::vector<std::string> files; std::string says; } cases[] = {
+      {{"x_1.png", "x_3.png"}, "the image with the number 2 is missing: next comes x_3.png"},
+      {{"x_2.png", "x_3.png"}, "the image with the number 1 is missing: next comes x_2.png"},
+      {{"x_0.png", "x_1.png"}, "the file has the number 0"},
+      {{"x_1.png", "x_01.jpg"}, "two files have the number 1"},
+      {{"x_1.png", "y_2.png"}, "differs from x_1.png in more than its number"},
+      {{"x_1.png", "x_two.png"}, "does not end with a number"},
+      {{"x_1.png", "x_99999999999999999999.png"}, "does not end with a number"},
+      {{"a/x_1.png", "a/x_2.png"}, "no .jpg, .jpeg or .png file lies directly in the folder"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.says);
+    const TempFolder folder;
+    for (const std::string& file : c.files) folder.write("val/" + file, flat_png(8, 1));
+    expect_error([&] { load_dataset(labels(folder, "5\n6\n7\n"), 0, -1); }, 65, c.says);
+  }
 }
 
 // Case 55 (folders), and files that do not fit.
