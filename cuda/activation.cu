@@ -1,8 +1,6 @@
 // SiLU and ReLU, one thread per value.
-#include "cuda/launch.h"
+#include "cuda/silu.h"
 #include "ops/ops.h"
-
-#include <cmath>
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -11,14 +9,12 @@ namespace {
 
 __global__ void silu_forward_kernel(const real* x, size_t count, real* y) {
   const size_t i = element();
-  if (i < count) y[i] = x[i] / (1 + std::exp(-x[i]));
+  if (i < count) y[i] = silu_value(x[i]);
 }
 
 __global__ void silu_backward_kernel(const real* x, const real* dy, size_t count, real* dx) {
   const size_t i = element();
-  if (i >= count) return;
-  const real s = 1 / (1 + std::exp(-x[i]));
-  dx[i] = dy[i] * s * (1 + x[i] * (1 - s));
+  if (i < count) dx[i] = silu_gradient(x[i], dy[i]);
 }
 
 __global__ void relu_forward_kernel(const real* x, size_t count, real* y) {

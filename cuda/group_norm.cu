@@ -2,6 +2,7 @@
 // backward pass works with the rounded values, as on the CPU.
 #include "core/check.h"
 #include "cuda/reduce.h"
+#include "cuda/silu.h"
 #include "ops/ops.h"
 
 #include <cmath>
@@ -11,10 +12,10 @@ inline namespace PURESCOPE_REAL_NS {
 namespace PURESCOPE_DEVICE_NS {
 namespace {
 
-// saved[n, group] = (mean, 1 / sqrt(var + eps)); y = (x - mean) * r * weight_c + bias_c. One block per (image, group), whose `count`
-// values are contiguous.
+// saved[n, group] = (mean, 1 / sqrt(var + eps)); y = (x - mean) * r * weight_c + bias_c, or silu of that. One block per (image, group),
+// whose `count` values are contiguous.
 __global__ void group_norm_forward_kernel(const real* x, const real* weight, const real* bias, int groups,
-                                          int per_group, size_t pixels, double eps, real* y, real* saved) {
+                                          int per_group, size_t pixels, double eps, bool silu, real* y, real* saved) {
   const int group = blockIdx.x % groups;
   const size_t count = per_group * pixels, begin = blockIdx.x * count;
   accum sum = 0, square = 0;
@@ -31,8 +32,19 @@ __global__ void group_norm_forward_kernel(const real* x, const real* weight, con
   }
   for (size_t i = threadIdx.x; i < count; i += kThreads) {
     const size_t c = group * per_group + i / pixels;
-    y[begin + i] = (x[begin + i] - m) * (r * weight[c]) + bias[c];
+    const real norm = (x[begin + i] - m) * (r * weight[c]) + bias[c];
+    y[begin + i] = silu ? silu_value(norm) : norm;
   }
+}
+
+// g = dy * silu'(y), y as in the forward pass.
+__global__ void silu_of_norm_backward_kernel(const real* x, const real* weight, const real* bias, const real* saved, const real* dy, int channels,
+                                             int per_group, size_t pixels, size_t count, real* g) {
+  const size_t i = element();
+  if (i >= count) return;
+  const size_t plane = i / pixels, c = plane % channels, group = plane / per_group;
+  const real norm = (x[i] - saved[2 * group]) * (saved[2 * group + 1] * weight[c]) + bias[c];
+  g[i] = silu_gradient(norm, dy[i]);
 }
 
 // sums[n, c] = (sum dy, sum dy * xh). One block per plane.
@@ -82,12 +94,18 @@ __global__ void norm_params_kernel(const Pair* sums, int images, size_t channels
 void group_norm_forward(const GroupNorm& s, View x, View weight, View bias, View y, View saved) {
   PURESCOPE_REQUIRE(x.c == s.channels && x.c % s.groups == 0);
   PURESCOPE_LAUNCH(group_norm_forward_kernel, dim3(x.n * s.groups), kThreads, 0)
-  (x.data, weight.data, bias.data, s.groups, x.c / s.groups, static_cast<size_t>(x.h) * x.w, s.eps, y.data, saved.data);
+  (x.data, weight.data, bias.data, s.groups, x.c / s.groups, static_cast<size_t>(x.h) * x.w, s.eps, s.silu, y.data, saved.data);
 }
 
-void group_norm_backward(const GroupNorm& s, View x, View weight, View saved, View dy, View dx, View dweight, View dbias) {
+void group_norm_backward(const GroupNorm& s, View x, View weight, View bias, View saved, View dy, View dx, View dweight, View dbias) {
   const int per_group = x.c / s.groups;
   const size_t pixels = static_cast<size_t>(x.h) * x.w, planes = static_cast<size_t>(x.n) * x.c;
+  if (s.silu) {  // the cotangent of the norm itself, where dx will be
+    const View g = dx.empty() ? View{workspace<real>(x.size(), 3), x.n, x.c, x.h, x.w, x.device} : dx;
+    PURESCOPE_LAUNCH(silu_of_norm_backward_kernel, blocks_of(x.size()), kThreads, 0)
+    (x.data, weight.data, bias.data, saved.data, dy.data, x.c, per_group, pixels, x.size(), g.data);
+    dy = g;
+  }
   Pair* sums = workspace<Pair>(planes, 2);
   PURESCOPE_LAUNCH(gradient_sums_kernel, dim3(planes), kThreads, 0)(x.data, saved.data, dy.data, x.c, per_group, pixels, sums);
   if (!dx.empty())

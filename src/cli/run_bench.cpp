@@ -60,11 +60,11 @@ std::vector<Row> rows_of(const Net& net, int batch) {
   std::vector<Row> rows;
   const auto algorithm = [](const Step& s) { return s.op == Op::Conv2d ? algorithm_name(s.conv2d.algorithm) : ""; };
   for (const Step& s : m.steps)
-    rows.push_back({"forward", s.name, op_name(s.op), algorithm(s), 2.0 * macs(m, s) * batch, double(sizeof(real)) * traffic(m, s, batch)});
+    rows.push_back({"forward", s.name, op_name(s), algorithm(s), 2.0 * macs(m, s) * batch, double(sizeof(real)) * traffic(m, s, batch)});
   for (const BackwardLine& line : plan.backward) {
     const Step& s = m.steps[line.step];
     const bool add = line.kind == BackwardLine::Add;
-    rows.push_back({"backward", s.name, add ? "fan-in" : op_name(s.op), add ? "" : algorithm(s), 2.0 * backward_macs(m, line, plan.mode) * batch,
+    rows.push_back({"backward", s.name, add ? "fan-in" : op_name(s), add ? "" : algorithm(s), 2.0 * backward_macs(m, line, plan.mode) * batch,
                     double(sizeof(real)) * backward_traffic(m, line, plan.mode, batch)});
   }
   return rows;

@@ -60,7 +60,7 @@ std::string mib(double bytes) { return format("%.2f MiB", bytes / (1 << 20)); }
 // The op, and for a convolution that is not computed as a plain sum the algorithm.
 std::string op_text(const Step& s) {
   const bool fast = s.op == Op::Conv2d && s.conv2d.algorithm != ConvAlgorithm::Exact;
-  return std::string(op_name(s.op)) + (fast ? std::string(", ") + algorithm_name(s.conv2d.algorithm) : "");
+  return std::string(op_name(s)) + (fast ? std::string(", ") + algorithm_name(s.conv2d.algorithm) : "");
 }
 
 std::string step_table(const Model& m) {
@@ -91,7 +91,7 @@ std::string backward_table(const Model& m, const Plan& plan) {
       continue;
     }
     if (line.kind == BackwardLine::Again) {
-      text += format("  %4zu  %s again: %s\n", j, op_name(s.op), s.name.c_str());
+      text += format("  %4zu  %s again: %s\n", j, op_name(s), s.name.c_str());
       continue;
     }
     std::string to;
@@ -99,7 +99,7 @@ std::string backward_table(const Model& m, const Plan& plan) {
       if (line.dx[k] >= 0)
         to += (to.empty() ? "" : ", ") +
               (line.to_scratch[k] ? "scratch " + std::to_string(k) : "d(" + value_name(m, line.dx[k]) + ")");
-    text += format("  %4zu  %s backward of %s -> %s\n", j, op_name(s.op), s.name.c_str(),
+    text += format("  %4zu  %s backward of %s -> %s\n", j, op_name(s), s.name.c_str(),
                    to.empty() ? "parameters only" : to.c_str());
   }
   return text;
@@ -170,7 +170,7 @@ std::string json_lines(const Model& m, const Plan& plan) {
     text += JsonLine()
                 .add("step", i)
                 .add("name", s.name)
-                .add("op", op_name(s.op))
+                .add("op", op_name(s))
                 .add("algorithm", s.op == Op::Conv2d ? algorithm_name(s.conv2d.algorithm) : "")
                 .add("in", inputs(m, s))
                 .add("out", shape(m.values[s.out]))

@@ -22,7 +22,7 @@ Trace trace_network(const LoadedNet& loaded, View x, const std::vector<int64_t>&
     const View v = net.value(s.out);
     const std::vector<real> values = to_host(v);
     trace.push_back(
-        {s.name, op_name(s.op), source_line(s.file, s.line), {v.n, v.c, v.h, v.w}, {values.begin(), values.end()}});
+        {s.name, op_name(s), source_line(s.file, s.line), {v.n, v.c, v.h, v.w}, {values.begin(), values.end()}});
   };
   net.forward();
   return trace;

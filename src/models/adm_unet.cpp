@@ -23,6 +23,7 @@ struct Unet {
   Value emb;  // silu(time embedding), [4 ch]
 
   GroupNorm norm(int channels) const { return {.channels = channels, .groups = config.groups, .eps = 1e-5}; }
+  GroupNorm norm_silu(int channels) const { GroupNorm s = norm(channels); s.silu = true; return s; }
   static Conv2d pointwise(int in, int out) { return {.in = in, .out = out, .kernel = 1, .pad_before = 0, .pad_after = 0}; }
 
   Value resample(const std::string& name, Value x, Resample how) {
@@ -31,17 +32,18 @@ struct Unet {
 
   // h = conv(R(silu(norm(x)))); with scale-shift h = norm(h) (1 + scale) + shift, else h = norm(h + e); out = skip(R(x)) + conv(silu(h)).
   Value res_block(const std::string& at, Value x, int out, Resample how = Resample::None) {
-    Value h = b.silu(at + ".in_silu", b.group_norm(at + ".in_layers.0", x, norm(x.c)));
+    Value h = b.group_norm(at + ".in_layers.0", x, norm_silu(x.c));
     h = resample(at + ".h_upd", h, how);
     x = resample(at + ".x_upd", x, how);
     h = b.conv2d(at + ".in_layers.2", h, {.in = x.c, .out = out}, true);
     const Value e = b.linear(at + ".emb_layers.1", emb, {.in = 4 * config.ch, .out = config.scale_shift ? 2 * out : out});
     if (config.scale_shift) {
       h = b.scale_shift(at + ".scale_shift", b.group_norm(at + ".out_layers.0", h, norm(out)), e);
+      h = b.silu(at + ".out_silu", h);
     } else {
-      h = b.group_norm(at + ".out_layers.0", b.add_channel(at + ".add_emb", h, e), norm(out));
+      h = b.group_norm(at + ".out_layers.0", b.add_channel(at + ".add_emb", h, e), norm_silu(out));
     }
-    h = b.conv2d(at + ".out_layers.3", b.silu(at + ".out_silu", h), {.in = out, .out = out}, true);
+    h = b.conv2d(at + ".out_layers.3", h, {.in = out, .out = out}, true);
     if (x.c != out) x = b.conv2d(at + ".skip_connection", x, pointwise(x.c, out), true);
     return b.add(at + ".add", x, h);
   }
@@ -126,7 +128,7 @@ Model adm_unet(const AdmUnetConfig& c) {
     }
   PURESCOPE_REQUIRE(skips.empty());
 
-  h = b.silu("out.1", b.group_norm("out.0", h, u.norm(h.c)));
+  h = b.group_norm("out.0", h, u.norm_silu(h.c));
   return b.finish(b.conv2d("out.2", h, {.in = h.c, .out = c.learn_sigma ? 6 : 3}, true));
 }
 

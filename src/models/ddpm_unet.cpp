@@ -21,15 +21,14 @@ struct Unet {
   Value temb;  // silu(time embedding), [4 ch]
 
   GroupNorm norm(int channels) const { return {.channels = channels, .groups = config.groups, .eps = 1e-6}; }
+  GroupNorm norm_silu(int channels) const { GroupNorm s = norm(channels); s.silu = true; return s; }
 
   // h = conv2(silu(norm2(conv1(silu(norm1(x))) + temb_proj(silu(temb))))); x (or nin_shortcut(x)) + h.
   Value resnet_block(const std::string& at, Value x, int out) {
-    Value h = b.group_norm(at + ".norm1", x, norm(x.c));
-    h = b.silu(at + ".silu1", h);
+    Value h = b.group_norm(at + ".norm1", x, norm_silu(x.c));
     h = b.conv2d(at + ".conv1", h, {.in = x.c, .out = out}, true);
     h = b.add_channel(at + ".add_temb", h, b.linear(at + ".temb_proj", temb, {.in = 4 * config.ch, .out = out}));
-    h = b.group_norm(at + ".norm2", h, norm(out));
-    h = b.silu(at + ".silu2", h);
+    h = b.group_norm(at + ".norm2", h, norm_silu(out));
     h = b.conv2d(at + ".conv2", h, {.in = out, .out = out}, true);
     if (x.c != out) x = b.conv2d(at + ".nin_shortcut", x, {.in = x.c, .out = out, .kernel = 1, .pad_before = 0, .pad_after = 0}, true);
     return b.add(at + ".add", x, h);
@@ -108,8 +107,7 @@ Model ddpm_unet(const DdpmUnetConfig& c) {
   }
   PURESCOPE_REQUIRE(skips.empty());
 
-  h = b.group_norm("norm_out", h, u.norm(h.c));
-  h = b.silu("silu_out", h);
+  h = b.group_norm("norm_out", h, u.norm_silu(h.c));
   return b.finish(b.conv2d("conv_out", h, {.in = h.c, .out = 3}, true));
 }
 

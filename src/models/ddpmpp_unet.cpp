@@ -26,6 +26,7 @@ struct Unet {
 
   std::string next() { return "all_modules." + std::to_string(modules++); }
   GroupNorm norm(int channels) const { return {.channels = channels, .groups = std::min(channels / 4, 32), .eps = 1e-6}; }
+  GroupNorm norm_silu(int channels) const { GroupNorm s = norm(channels); s.silu = true; return s; }
 
   // (x + h) / sqrt(2).
   Value join_skip(const std::string& at, Value x, Value h) { return b.scale(at + ".rescale", b.add(at + ".add", x, h), 1 / std::sqrt(2.0)); }
@@ -38,12 +39,12 @@ struct Unet {
   Value res_block(Value x, int out, Resample how = Resample::None) {
     const std::string at = next();
     const int in = x.c;
-    Value h = b.silu(at + ".silu_0", b.group_norm(at + ".GroupNorm_0", x, norm(in)));
+    Value h = b.group_norm(at + ".GroupNorm_0", x, norm_silu(in));
     h = resample(at + ".h_resample", h, how);
     x = resample(at + ".x_resample", x, how);
     h = b.conv2d(at + ".Conv_0", h, {.in = in, .out = out}, true);
     h = b.add_channel(at + ".add_temb", h, b.linear(at + ".Dense_0", temb, {.in = 4 * config.nf, .out = out}));
-    h = b.silu(at + ".silu_1", b.group_norm(at + ".GroupNorm_1", h, norm(out)));
+    h = b.group_norm(at + ".GroupNorm_1", h, norm_silu(out));
     h = b.conv2d(at + ".Conv_1", h, {.in = out, .out = out}, true);
     if (in != out || how != Resample::None)
       x = b.conv2d(at + ".Conv_2", x, {.in = in, .out = out, .kernel = 1, .pad_before = 0, .pad_after = 0}, true);
@@ -109,7 +110,7 @@ Model ddpmpp_unet(const DdpmppUnetConfig& c) {
   }
   PURESCOPE_REQUIRE(skips.empty());
 
-  h = b.silu("silu_out", b.group_norm(u.next(), h, u.norm(h.c)));
+  h = b.group_norm(u.next(), h, u.norm_silu(h.c));
   return b.finish(b.conv2d(u.next(), h, {.in = h.c, .out = 3}, true));
 }
 

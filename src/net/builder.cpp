@@ -34,6 +34,8 @@ const char* op_name(Op op) {
   return "?";
 }
 
+const char* op_name(const Step& s) { return s.op == Op::GroupNorm && s.group_norm.silu ? "group_norm + silu" : op_name(s.op); }
+
 int64_t Model::parameter_count() const {
   int64_t total = 0;
   for (const ParamInfo& p : params) if (p.trainable) total += p.count();

@@ -142,7 +142,8 @@ void Net::backward_step(const BackwardLine& line) {
   switch (s.op) {
     case Op::Conv2d: return conv2d_backward(s.conv2d, x, param(s, 0), dy, dx[0], dw, db);
     case Op::Linear: return linear_backward(s.linear, x, param(s, 0), dy, dx[0], dw, db);
-    case Op::GroupNorm: return group_norm_backward(s.group_norm, x, param(s, 0), saved(line.step), dy, dx[0], dw, db);
+    case Op::GroupNorm:
+      return group_norm_backward(s.group_norm, x, param(s, 0), param(s, 1), saved(line.step), dy, dx[0], dw, db);
     case Op::BatchNorm:
       return batch_norm_backward(s.batch_norm, x, param(s, 0), param(s, 2), param(s, 3), saved(line.step), dy, dx[0], dw, db);
     case Op::Silu: return silu_backward(x, dy, dx[0]);

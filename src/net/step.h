@@ -32,6 +32,9 @@ struct Step {                                   // one line of a model
   const char* file = ""; int line = 0;          // where the model declared it
 };
 
+// The op with what else the step does: "group_norm + silu".
+const char* op_name(const Step& step);
+
 struct ValueInfo { int c, h, w; };              // shape of one image of a value
 
 struct ParamInfo {

@@ -4,7 +4,7 @@
 #include "core/parallel.h"
 #include "core/simd.h"
 #include "ops/ops.h"
-#include "ops/vector_exp.h"
+#include "ops/silu.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -23,15 +23,12 @@ void for_blocks(size_t size, const Run& run) {
 
 PURESCOPE_CLONES
 void silu_values(const real* x, size_t count, real* y) {
-  for (size_t i = 0; i < count; ++i) y[i] = x[i] / (1 + vector_exp(-x[i]));
+  for (size_t i = 0; i < count; ++i) y[i] = silu_value(x[i]);
 }
 
 PURESCOPE_CLONES
 void silu_gradients(const real* x, const real* dy, size_t count, real* dx) {
-  for (size_t i = 0; i < count; ++i) {
-    const real s = 1 / (1 + vector_exp(-x[i]));
-    dx[i] = dy[i] * s * (1 + x[i] * (1 - s));
-  }
+  for (size_t i = 0; i < count; ++i) dx[i] = silu_gradient(x[i], dy[i]);
 }
 
 PURESCOPE_CLONES

@@ -43,7 +43,7 @@ TWIN(conv2d_backward, (const Conv2d& s, View x, View weight, View dy, View dx, V
 TWIN(linear_forward, (const Linear& s, View x, View weight, View bias, View y), (s, x, weight, bias, y), y)
 TWIN(linear_backward, (const Linear& s, View x, View weight, View dy, View dx, View dweight, View dbias), (s, x, weight, dy, dx, dweight, dbias), dy)
 TWIN(group_norm_forward, (const GroupNorm& s, View x, View weight, View bias, View y, View saved), (s, x, weight, bias, y, saved), x)
-TWIN(group_norm_backward, (const GroupNorm& s, View x, View weight, View saved, View dy, View dx, View dweight, View dbias), (s, x, weight, saved, dy, dx, dweight, dbias), dy)
+TWIN(group_norm_backward, (const GroupNorm& s, View x, View weight, View bias, View saved, View dy, View dx, View dweight, View dbias), (s, x, weight, bias, saved, dy, dx, dweight, dbias), dy)
 TWIN(batch_norm_forward, (const BatchNorm& s, View x, View weight, View bias, View running_mean, View running_var, View y, View saved), (s, x, weight, bias, running_mean, running_var, y, saved), x)
 TWIN(batch_norm_backward, (const BatchNorm& s, View x, View weight, View running_mean, View running_var, View saved, View dy, View dx, View dweight, View dbias), (s, x, weight, running_mean, running_var, saved, dy, dx, dweight, dbias), dy)
 TWIN(silu_forward, (View x, View y), (x, y), x)

@@ -1,6 +1,7 @@
 #include "ops/normalise.h"
 
 #include "core/simd.h"
+#include "ops/silu.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -56,7 +57,18 @@ void affine(const real* x, size_t count, real mean, real factor, real offset, re
 }
 
 PURESCOPE_CLONES
+void affine_silu(const real* x, size_t count, real mean, real factor, real offset, real* y) {
+  for (size_t i = 0; i < count; ++i) y[i] = silu_value((x[i] - mean) * factor + offset);
+}
+
+PURESCOPE_CLONES
+void affine_silu_gradient(const real* dy, const real* x, size_t count, real mean, real factor, real offset, real* g) {
+  for (size_t i = 0; i < count; ++i) g[i] = silu_gradient((x[i] - mean) * factor + offset, dy[i]);
+}
+
+PURESCOPE_CLONES
 void affine_gradient(const real* dy, const real* x, size_t count, real a, real b, real mean, real c, real* dx) {
+#pragma GCC ivdep
   for (size_t i = 0; i < count; ++i) dx[i] = dy[i] * a - b - (x[i] - mean) * c;
 }
 

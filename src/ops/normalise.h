@@ -16,7 +16,11 @@ Sums moments(const real* x, size_t count, accum shift);
 Sums gradient_sums(const real* dy, const real* x, size_t count, accum mean, accum r);
 // y = (x - mean) * factor + offset.
 void affine(const real* x, size_t count, real mean, real factor, real offset, real* y);
-// dx = dy * a - b - (x - mean) * c.
+// y = silu((x - mean) * factor + offset).
+void affine_silu(const real* x, size_t count, real mean, real factor, real offset, real* y);
+// g = dy * silu'((x - mean) * factor + offset).
+void affine_silu_gradient(const real* dy, const real* x, size_t count, real mean, real factor, real offset, real* g);
+// dx = dy * a - b - (x - mean) * c. dx may be dy.
 void affine_gradient(const real* dy, const real* x, size_t count, real a, real b, real mean, real c, real* dx);
 
 }  // namespace PURESCOPE_REAL_NS

@@ -19,8 +19,8 @@ inline int conv2d_size(const Conv2d& s, int size) { return (size + s.pad_before 
 
 struct Linear { int in = 0, out = 0; };
 
-// Per image and group, over (channels / groups) * h * w values; biased variance.
-struct GroupNorm { int channels = 0, groups = 32; double eps = 0; };
+// Per image and group, over (channels / groups) * h * w values; biased variance. silu: SiLU of the result, in the same step.
+struct GroupNorm { int channels = 0, groups = 32; double eps = 0; bool silu = false; };
 
 // training = false: y = (x - running_mean) * weight / sqrt(running_var + eps) + bias. training = true: batch statistics,
 // and the running ones move by `momentum` towards them (unbiased variance), as in PyTorch.

@@ -44,11 +44,11 @@ int main(int argc, char** argv) {
     if (argc > 7) {
       net.on_step = [&](int i) {
         const Step& s = model.steps[i];
-        lap(std::string("forward ") + op_name(s.op) + (s.op == Op::Conv2d && s.conv2d.kernel == 1 ? " 1x1" : ""));
+        lap(std::string("forward ") + op_name(s) + (s.op == Op::Conv2d && s.conv2d.kernel == 1 ? " 1x1" : ""));
       };
       net.on_backward_line = [&](int j) {
         const BackwardLine& line = net.current_plan().backward[j];
-        lap(line.kind == BackwardLine::Add ? "backward fan-in" : std::string("backward ") + op_name(model.steps[line.step].op));
+        lap(line.kind == BackwardLine::Add ? "backward fan-in" : std::string("backward ") + op_name(model.steps[line.step]));
       };
     }
     std::vector<real> input(net.input().size()), output(net.output().size()), cotangent(output.size()), gradient(input.size());

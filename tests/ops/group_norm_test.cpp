@@ -8,6 +8,36 @@ TEST(GroupNormOp, BackwardIsItsDerivative) { for (const OpCase& c : group_norm_c
 TEST(GroupNormOp, IsAdjoint) { for (const OpCase& c : group_norm_cases()) check_adjoint(c); }
 TEST(GroupNormOp, KeepsTheContract) { for (const OpCase& c : group_norm_cases()) check_contract(c); }
 
+// In one step with SiLU: every result has the bits of the norm, its SiLU and their backward passes one after the other.
+TEST(GroupNormOp, WithSiluHasTheBitsOfTwoSteps) {
+  for (const GroupNorm s : {GroupNorm{6, 3, 1e-5, true}, GroupNorm{32, 8, 1e-6, true}}) {
+    const OpCase one = group_norm_case(3, 5, 7, s);
+    GroupNorm plain = s;
+    plain.silu = false;
+    OpCase two = one;
+    Reals middle, cotangent;
+    const auto like = [](View v, Reals& values) { values.resize(v.size()); v.data = values.data(); return v; };
+    two.forward = [&](const Views& v) {
+      group_norm_forward(plain, v.in[0], v.param[0], v.param[1], like(v.out, middle), v.saved);
+      silu_forward(like(v.out, middle), v.out);
+    };
+    two.backward = [&](const Views& v) {
+      silu_backward(like(v.out, middle), v.dout, like(v.out, cotangent));
+      group_norm_backward(plain, v.in[0], v.param[0], {}, v.saved, like(v.out, cotangent), v.din[0], v.dparam[0], v.dparam[1]);
+    };
+    const Data d = make_data(one, 3);
+    for (const unsigned wanted : {kAll, 1u, 6u}) {
+      const Result a = run(one, d, {.wanted = wanted}), b = run(two, d, {.wanted = wanted});
+      EXPECT_TRUE(compare_bits(a.out, b.out).ok && compare_bits(a.saved, b.saved).ok);
+      if (wanted & 1) EXPECT_TRUE(compare_bits(a.din[0], b.din[0]).ok);
+      for (size_t k = 0; k < 2 && wanted & 2; ++k) EXPECT_TRUE(compare_bits(a.dparam[k], b.dparam[k]).ok);
+    }
+    OpCase without = one;   // negative control
+    without.forward = [&](const Views& v) { group_norm_forward(plain, v.in[0], v.param[0], v.param[1], v.out, v.saved); };
+    EXPECT_FALSE(compare_bits(run(without, d, {.wanted = kNone}).out, run(one, d, {.wanted = kNone}).out).ok);
+  }
+}
+
 // A group of one value repeated: var = 0, so y = bias whatever eps is, r = 1 / sqrt(eps), and everything stays finite.
 TEST(GroupNormOp, ConstantGroup) {
   const OpCase c = group_norm_case(1, 3, 3, {4, 2, 1e-6});
