@@ -1,12 +1,12 @@
-// Attention over all positions of a picture, one matrix of T x T per image and head (T = h * w), as many at a time as the workspace holds.
+// Attention over all positions of a picture, T = h * w. Exact: one matrix of T x T per image and head, as many at a time as the workspace
+// holds. --math fast: by blocks, without that matrix (attention_blocks.h).
 //   S_ij = scale * sum_c q_ci k_cj,  P = softmax over j,  y_ci = sum_j v_cj P_ij
 //   dv_cj = sum_i dy_ci P_ij;  dP_ij = sum_c dy_ci v_cj;  dS = P * (dP - rowsum(dP * P));
 //   dq_ci = scale * sum_j k_cj dS_ij;  dk_cj = scale * sum_i q_ci dS_ij
 // Channels of a head are contiguous, so matrix z = image * heads + head of q begins at z * size * T.
 #include "core/check.h"
-#include "cuda/gemm.h"
+#include "cuda/attention_blocks.h"
 #include "cuda/reduce.h"
-#include "ops/ops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +16,10 @@ inline namespace PURESCOPE_REAL_NS {
 namespace PURESCOPE_DEVICE_NS {
 namespace {
 
-constexpr size_t kSquareBytes = size_t{64} << 20;  // workspace for P, and as much for dS; at least one matrix each
+constexpr size_t kWorkspaceBytes = size_t{64} << 20;  // for P, and as much for dS (by blocks: for the statistics); at least one matrix each
+
+// In double there is no other arithmetic than the exact one.
+bool by_blocks() { return sizeof(real) == sizeof(float) && current_math() != MathMode::Exact; }
 
 // In place: each row of `count` becomes softmax(row). One block per row.
 __global__ void softmax_kernel(real* rows, int count) {
@@ -44,39 +47,24 @@ __global__ void softmax_backward_kernel(const real* p, real* ds, int count) {
   for (int j = threadIdx.x; j < count; j += kThreads) ds[j] = p[j] * (ds[j] - sum);
 }
 
-// Where the matrices of a run lie: matrix z begins at data + z * next.
-struct Part { real* data; size_t next; };
-
-// One run of matrices [first, first + count): sizes, and where the parts of an array begin.
-struct Heads {
-  int count, size, positions;
-  size_t first;
-  real scale;
-  size_t matrix() const { return static_cast<size_t>(size) * positions; }
-  size_t square() const { return static_cast<size_t>(positions) * positions; }
-  // An array that holds one matrix per head, or the `third` of three.
-  Part part(View v) const { return {v.data + first * matrix(), matrix()}; }
-  Part part(View z, int third) const { return {z.data + (3 * first + third) * matrix(), 3 * matrix()}; }
-  // As loaders: line = channel and depth = position, or the other way round.
-  Rows by_channel(Part v) const { return {v.data, v.next, static_cast<size_t>(positions), 1}; }
-  Columns by_position(Part v) const { return {v.data, v.next, 1, static_cast<size_t>(positions)}; }
-  Rows by_row(const real* s) const { return {s, square(), static_cast<size_t>(positions), 1}; }
-  Columns by_column(const real* s) const { return {s, square(), 1, static_cast<size_t>(positions)}; }
-  Store store(Part v, real alpha) const { return {v.data, v.next, static_cast<size_t>(positions), 1, alpha}; }
-  Store store_square(real* s, real alpha) const { return {s, square(), static_cast<size_t>(positions), 1, alpha}; }
-};
-
-// Calls run(heads) for runs of matrices whose squares fit the workspace.
+// Calls run(heads) for runs of matrices whose squares, or statistics, fit the workspace.
 template <class Run>
 void for_each_run(const Attention& s, int images, int positions, const Run& run) {
   Heads h{0, s.channels / s.heads, positions, 0, static_cast<real>(s.scale)};
-  const int all = images * s.heads, together = static_cast<int>(std::clamp<size_t>(kSquareBytes / (h.square() * sizeof(real)), 1, 32768));
+  const size_t bytes = (by_blocks() ? kStatistics * static_cast<size_t>(positions) : h.square()) * sizeof(real);
+  const int all = images * s.heads, together = static_cast<int>(std::clamp<size_t>(kWorkspaceBytes / bytes, 1, 32768));
   for (int first = 0; first < all; first += together) {
     h.count = std::min(together, all - first);
     h.first = first;
     run(h);
   }
 }
+
+#if !PURESCOPE_REAL_IS_DOUBLE
+void run_by_blocks(const Heads& h, const AttentionArrays& a) {
+  attend_by_blocks(h, a, workspace<real>(static_cast<size_t>(h.count) * kStatistics * h.positions, 0));
+}
+#endif
 
 // p = P of a run.
 void probabilities(const Heads& h, Part q, Part k, real* p) {
@@ -85,6 +73,9 @@ void probabilities(const Heads& h, Part q, Part k, real* p) {
 }
 
 void forward_run(const Heads& h, Part q, Part k, Part v, Part y) {
+#if !PURESCOPE_REAL_IS_DOUBLE
+  if (by_blocks()) return run_by_blocks(h, {.q = &q, .k = &k, .v = &v, .dy = nullptr, .y = &y, .dq = nullptr, .dk = nullptr, .dv = nullptr});
+#endif
   real* p = workspace<real>(h.count * h.square(), 0);
   probabilities(h, q, k, p);
   multiply(h.count, h.size, h.positions, h.positions, h.by_channel(v), h.by_row(p), h.store(y, 1));
@@ -92,6 +83,9 @@ void forward_run(const Heads& h, Part q, Part k, Part v, Part y) {
 
 // Null: not wanted.
 void backward_run(const Heads& h, Part q, Part k, Part v, Part dy, const Part* dq, const Part* dk, const Part* dv) {
+#if !PURESCOPE_REAL_IS_DOUBLE
+  if (by_blocks()) return run_by_blocks(h, {.q = &q, .k = &k, .v = &v, .dy = &dy, .y = nullptr, .dq = dq, .dk = dk, .dv = dv});
+#endif
   real *p = workspace<real>(h.count * h.square(), 0), *ds = workspace<real>(h.count * h.square(), 1);
   probabilities(h, q, k, p);
   if (dv) multiply(h.count, h.size, h.positions, h.positions, h.by_channel(dy), h.by_column(p), h.store(*dv, 1));

@@ -99,6 +99,10 @@ PURESCOPE_UNROLL
         for (int j = 0; j < kPerThread; ++j) sums[i][j] += left[i] * right[j];
     }
   }
+  // tile[m][j] = sums[m, j]
+  __device__ void store(real (*tile)[kStride]) const {
+    each([tile](int m, int j, real value) { tile[m][j] = value; });
+  }
   // visit(m, j, value): those of this thread.
   template <class Visit>
   __device__ void each(const Visit& visit) const {
@@ -121,26 +125,25 @@ struct TensorSums {
   __device__ void add(const Value (*a)[kStride], const Value (*b)[kStride]) {
     for (int d = 0; d < kDepth; d += Number::kDepth) sums.add(&a[d][row()], &b[d][column()]);
   }
+  __device__ void store(float (*tile)[kTile + kPerThread]) const {
+    sums.store(&tile[row()][column()], kTile + kPerThread);
+  }
   // Through shared memory: which sums a thread holds is the card's own matter.
   template <class Visit>
   __device__ void each(const Visit& visit) const {
     alignas(32) __shared__ float tile[kTile][kTile + kPerThread];
-    sums.store(&tile[row()][column()], kTile + kPerThread);
+    store(tile);
     __syncthreads();
     for (int i = threadIdx.x; i < kTile * kTile; i += kThreads) visit(i / kTile, i % kTile, tile[i / kTile][i % kTile]);
   }
 };
 #endif
 
-template <class Sums, class A, class B, class C>
-__global__ __launch_bounds__(kThreads) void gemm_kernel(int rows, int columns, int depth, A a, B b, C c) {
-  alignas(32) __shared__ typename Sums::Value a_tile[kDepth][Sums::kStride], b_tile[kDepth][Sums::kStride];
-  const int z = blockIdx.z, row = blockIdx.y * kTile, column = blockIdx.x * kTile;
-  Feed<A> feed_a;
-  Feed<B> feed_b;
-  feed_a.begin(a, z, row, rows);
-  feed_b.begin(b, z, column, columns);
-  Sums sums;
+// sums += products over `depth` of the lines that the feeds were begun for, through two tiles of shared memory. Ends when they may be
+// overwritten.
+template <class Sums, class A, class B>
+__device__ void add_products(Sums& sums, Feed<A>& feed_a, const A& a, Feed<B>& feed_b, const B& b, int depth,
+                             typename Sums::Value (*a_tile)[Sums::kStride], typename Sums::Value (*b_tile)[Sums::kStride]) {
   feed_a.fetch(a, 0, depth);
   feed_b.fetch(b, 0, depth);
   for (int k = 0; k < depth; k += kDepth) {
@@ -154,6 +157,18 @@ __global__ __launch_bounds__(kThreads) void gemm_kernel(int rows, int columns, i
     sums.add(a_tile, b_tile);
     __syncthreads();  // the tiles are overwritten next
   }
+}
+
+template <class Sums, class A, class B, class C>
+__global__ __launch_bounds__(kThreads) void gemm_kernel(int rows, int columns, int depth, A a, B b, C c) {
+  alignas(32) __shared__ typename Sums::Value a_tile[kDepth][Sums::kStride], b_tile[kDepth][Sums::kStride];
+  const int z = blockIdx.z, row = blockIdx.y * kTile, column = blockIdx.x * kTile;
+  Feed<A> feed_a;
+  Feed<B> feed_b;
+  feed_a.begin(a, z, row, rows);
+  feed_b.begin(b, z, column, columns);
+  Sums sums;
+  add_products(sums, feed_a, a, feed_b, b, depth, a_tile, b_tile);
   sums.each([&](int m, int j, real value) {
     if (row + m < rows && column + j < columns) c(z, row + m, column + j, value);
   });

@@ -8,12 +8,14 @@
 #define PURESCOPE_DEVICE_NS cuda
 #define PURESCOPE_DEVICE ::purescope::Device::Cuda
 #define PURESCOPE_UNROLL _Pragma("unroll")
+#define PURESCOPE_ROLLED _Pragma("unroll 1")
 #define PURESCOPE_LAUNCHER ::purescope::CudaLauncher
 #else
 #include "cuda/emulator/language.h"
 #define PURESCOPE_DEVICE_NS emulated
 #define PURESCOPE_DEVICE ::purescope::Device::Emulated
 #define PURESCOPE_UNROLL _Pragma("GCC unroll 16")
+#define PURESCOPE_ROLLED _Pragma("GCC unroll 1")
 #define PURESCOPE_LAUNCHER ::purescope::EmulatedLauncher
 #endif
 

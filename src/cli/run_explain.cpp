@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/trace.h"
 #include "core/check.h"
+#include "core/current_device.h"
 #include "core/math_mode.h"
 #include "io/json_text.h"
 #include "io/signals.h"
@@ -196,7 +197,7 @@ std::string json_lines(const Model& m, const Plan& plan) {
 
 int run_explain(const ExplainOptions& o) {
   Model model = make_model(o.arch, false);
-  choose_algorithms(model, current_math());
+  choose_algorithms(model, current_device() == Device::Cpu ? current_math() : MathMode::Exact);
   const Mode mode = o.mode == "forward" ? Mode::Forward : o.mode == "training" ? Mode::Training : Mode::InputGrad;
   const Plan plan = make_plan(model, o.batch, mode, false, o.memory == "min");
   if (o.common.json) {

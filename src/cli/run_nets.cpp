@@ -47,7 +47,7 @@ struct Need {
  private:
   static size_t arena(const LoadedNet& net, int images, bool lean) { return make_plan(net.model, images, Mode::InputGrad, false, lean).arena; }
   size_t filters() const {
-    if (current_math() != MathMode::Fast) return 0;
+    if (current_math() != MathMode::Fast || current_device() != Device::Cpu) return 0;
     size_t reals = 0;
     for (const LoadedNet* net : {purifier, &classifier}) {
       if (!net) continue;

@@ -60,13 +60,13 @@ void add_common_flags(Command& c, CommonOptions& o) {
            });
   c.option("--math", "exact|fast",
            "how products are computed (default exact). fast, with more rounding: on the CPU convolutions by Winograd where a cost model "
-           "says so (`explain --math fast` prints which), on a device by tensor cores",
+           "says so (`explain --math fast` prints which), on a device by tensor cores, and attention by blocks",
            [&o](const std::string& text, const std::string& flag) {
              if (text != "exact" && text != "fast")
                fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose exact or fast");
              o.fast = text == "fast";
            });
-  c.option("--precision", "fp32|tf32|bf16", "factors of products with --math fast on a device, in float (default tf32)",
+  c.option("--precision", "fp32|tf32|bf16", "factors of products with --math fast on a device, in float (default tf32; fp32: not rounded, no tensor cores)",
            [&o](const std::string& text, const std::string& flag) {
              if (text != "fp32" && text != "tf32" && text != "bf16")
                fail(kUsage, "unknown value '" + printable(text) + "'", flag, "choose fp32, tf32 or bf16");
@@ -190,7 +190,7 @@ MathMode math_mode(const CommonOptions& o) {
   if (!o.fast) return MathMode::Exact;
   if (current_device() == Device::Cpu && !rounded) return MathMode::Fast;
   if (o.f64) fail(kUsage, "fast arithmetic on a device is built for float", "--math fast", "use --real f32, or --math exact");
-  if (o.precision == "fp32") return MathMode::Exact;
+  if (o.precision == "fp32") return MathMode::Fast;
   return o.precision == "bf16" ? MathMode::Bf16 : MathMode::Tf32;
 }
 

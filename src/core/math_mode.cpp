@@ -14,9 +14,6 @@ MathMode current_math() { return chosen; }
 
 void set_current_math(MathMode mode) {
   const bool on_cpu = current_device() == Device::Cpu;
-  if (mode == MathMode::Fast && !on_cpu)
-    fail(kUnavailable, "Winograd's convolutions are built for the CPU only", std::string("the device ") + device_kind(current_device()),
-         "use --precision tf32 or bf16 there");
   if ((mode == MathMode::Tf32 || mode == MathMode::Bf16) && on_cpu)
     fail(kUnavailable, std::string("the CPU has no arithmetic in ") + math_name(mode), "--precision " + std::string(math_name(mode)),
          "use --device cuda, or leave --precision out");

@@ -5,7 +5,7 @@ namespace purescope {
 
 enum class MathMode {
   Exact,  // plain sums in a fixed order
-  Fast,   // CPU: convolutions with fewer multiplications and more rounding (ops/winograd.h)
+  Fast,   // CPU: convolutions with fewer multiplications and more rounding (ops/winograd.h); a device, float: attention by blocks
   Tf32,   // a device, float only: products on tensor cores, factors rounded to 10 bits of mantissa, sums in float (cuda/tensor.h)
   Bf16,   // the same with 7 bits
 };

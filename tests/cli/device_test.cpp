@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 
 #include "cli/program.h"
 #include "io/json_text.h"
@@ -36,6 +38,33 @@ void check(const ScratchFolder& folder, const Args& args) {
   EXPECT_NE(slurp(emulated), slurp(cpu)) << args[0] << ": the CPU was compared with itself";
 }
 
+// The bundled networks on the built-in images, as `make demo`, at a strength that a short attack shows.
+const Args kDemo = {"attack", "-q", "--t", "10", "--steps-reverse", "5", "--rel-step", "1/4", "--draws", "1", "--noise-rng", "torch-cpu"};
+
+// Compares the attack records of two runs, as many as it returns.
+int compare_records(const std::string& cpu, const std::string& other) {
+  std::vector<JsonObject> lines[2];
+  for (int k : {0, 1}) {
+    const std::string text = slurp((k ? other : cpu) + "/results.0000of0001.jsonl");
+    for (size_t from = 0, to; (to = text.find('\n', from)) != std::string::npos; from = to + 1)
+      lines[k].push_back(JsonObject::parse(text.substr(from, to - from), "test"));
+  }
+  EXPECT_EQ(lines[0].size(), lines[1].size());
+  if (lines[0].size() != lines[1].size()) return -1;
+  int compared = 0;
+  for (size_t i = 0; i < lines[0].size(); ++i) {
+    const JsonObject &a = lines[1][i], &b = lines[0][i];
+    if (b.get_string("kind").rfind("attack:", 0) != 0) continue;
+    EXPECT_EQ(a.get_int("pred_adv"), b.get_int("pred_adv"));
+    EXPECT_EQ(a.get_int("pred_anchor"), b.get_int("pred_anchor"));
+    EXPECT_EQ(a.get_int("pred_clean"), b.get_int("pred_clean"));
+    EXPECT_NEAR(a.get_double("loss"), b.get_double("loss"), 1e-6 * b.get_double("loss"));
+    EXPECT_NEAR(a.get_double("cr_rand"), b.get_double("cr_rand"), 1e-6 * b.get_double("cr_rand"));
+    ++compared;
+  }
+  return compared;
+}
+
 }  // namespace
 
 TEST(CliDevice, ArraysAgree) {
@@ -60,34 +89,72 @@ TEST(CliDevice, CompareAndVersion) {
 // Verdicts and losses of records; another device is another run and does not mix with the first.
 TEST(CliDevice, AttackAgrees) {
   const ScratchFolder folder(true);
-  std::string text[2];
   auto args = [&](const std::string& device, const std::string& out) {
     return Args{"attack", "-q", "-p", "formula", "--purifier-arch", "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4", "-c", "formula",
                 "--classifier-arch", "cifar-resnet:depth=8,size=16,classes=4,width=4", "--data", "shapes", "-n", "2", "--t", "2", "--draws", "2",
                 "--steps", "2", "--real", "f64", "--noise-rng", "torch-cpu", "--out", out, "--device", device};
   };
-  for (const std::string device : {"cpu", "emulated"}) {
-    expect_success(args(device, folder / device));
-    text[device == "emulated"] = slurp((folder / device) + "/results.0000of0001.jsonl");
-  }
-  std::vector<JsonObject> lines[2];
-  for (int k : {0, 1})
-    for (size_t from = 0, to; (to = text[k].find('\n', from)) != std::string::npos; from = to + 1)
-      lines[k].push_back(JsonObject::parse(text[k].substr(from, to - from), "test"));
-  ASSERT_EQ(lines[0].size(), lines[1].size());
-  int compared = 0;
-  for (size_t i = 0; i < lines[0].size(); ++i) {
-    const JsonObject &a = lines[1][i], &b = lines[0][i];
-    if (b.get_string("kind").rfind("attack:", 0) != 0) continue;
-    EXPECT_EQ(a.get_int("pred_adv"), b.get_int("pred_adv"));
-    EXPECT_EQ(a.get_int("pred_clean"), b.get_int("pred_clean"));
-    EXPECT_NEAR(a.get_double("loss"), b.get_double("loss"), 1e-6 * b.get_double("loss"));
-    EXPECT_NEAR(a.get_double("cr_rand"), b.get_double("cr_rand"), 1e-6 * b.get_double("cr_rand"));
-    ++compared;
-  }
-  EXPECT_GT(compared, 1);
+  for (const std::string device : {"cpu", "emulated"}) expect_success(args(device, folder / device));
+  EXPECT_GT(compare_records(folder / "cpu", folder / "emulated"), 1);
   const ProgramRun mixed = run_program(with(args("emulated", folder / "cpu"), {"--resume"}));
   EXPECT_EQ(mixed.code, 78) << mixed.err;
+}
+
+// The demo's networks and data, a few images, in double: the same verdicts, losses to 1e-6. The noise is drawn on the host for both.
+TEST(CliDevice, DemoAgrees) {
+  const ScratchFolder folder(true);
+  for (const std::string device : {"cpu", "emulated"})
+    expect_success(with(kDemo, {"--real", "f64", "-n", "3", "--batch", "3", "--steps", "3", "--out", folder / device, "--device", device}));
+  EXPECT_EQ(compare_records(folder / "cpu", folder / "emulated"), 6) << "three images, fixed and free";
+}
+
+// The same in float, where two attacks go different ways once a sign differs: at iterates of the CPU, step by step, the gradients of both
+// devices have the same signs but for values near zero. Control: with factors rounded to bfloat16 signs of other values differ too.
+TEST(CliDevice, SignsOfTheDemosGradientsAtTheIteratesOfTheCpu) {
+  constexpr double kNear = 1e-4;  // of the largest value; the error of a float gradient is some 1e-6 of it
+  const ScratchFolder folder(true);
+  size_t values = 0, differ = 0, near = 0, far = 0, far_in_control = 0;
+  for (const std::string steps : {"1", "2", "4"}) {
+    const std::string run = folder / ("steps" + steps);
+    expect_success(with(kDemo, {"-n", "2", "--steps", steps, "--fix-random", "--save-adv", "--no-predict", "--out", run}));
+    std::vector<float> x;
+    for (const char* name : {"000000", "000001"}) {
+      const std::vector<float> image = read_npy(run + "/adv/" + name + ".s0.t10.e0.031373.fixed.npy").as_float();
+      x.insert(x.end(), image.begin(), image.end());
+    }
+    write_npy(run + ".npy", {2, 3, 16, 16}, x.data());
+    const auto gradient = [&](const std::string& name, const Args& more) {
+      expect_success(with({"gradient", "-q", "--input", run + ".npy", "--labels", "0,1", "--t", "10", "--steps-reverse", "5", "--noise-rng",
+                           "torch-cpu", "--output", run + name}, more));
+      return npy_values(run + name);
+    };
+    const std::vector<double> cpu = gradient("cpu.npy", {"--device", "cpu"}), emulated = gradient("emulated.npy", {"--device", "emulated"}),
+                              rounded = gradient("bf16.npy", {"--device", "emulated", "--math", "fast", "--precision", "bf16"});
+    ASSERT_EQ(cpu.size(), x.size());
+    ASSERT_EQ(emulated.size(), x.size());
+    EXPECT_NE(cpu, emulated) << "the CPU was compared with itself";
+    const auto sign = [](double v) { return (v > 0) - (v < 0); };
+    for (size_t n = 0; n < 2; ++n) {
+      const size_t from = n * x.size() / 2, to = from + x.size() / 2;
+      double largest = 0;
+      for (size_t i = from; i < to; ++i) largest = std::max(largest, std::fabs(cpu[i]));
+      ASSERT_GT(largest, 0);
+      for (size_t i = from; i < to; ++i) {
+        const bool small = std::fabs(cpu[i]) <= kNear * largest, other = !(sign(cpu[i]) == sign(emulated[i]));
+        near += small;
+        differ += other;
+        far += other && !small;
+        far_in_control += !small && sign(cpu[i]) != sign(rounded[i]);
+      }
+    }
+    values += x.size();
+  }
+  std::printf("  signs of %zu gradient values at 6 iterates: %zu differ, %zu of them away from zero; %zu values are within %g of the largest "
+              "from zero\n  control, bf16: %zu differ away from zero\n", values, differ, far, near, kNear, far_in_control);
+  EXPECT_EQ(values, 6u * 768);
+  EXPECT_EQ(far, 0u);
+  EXPECT_LE(differ, near);
+  EXPECT_GT(far_in_control, 0u);
 }
 
 TEST(CliDevice, TrainingAgrees) {

@@ -69,5 +69,9 @@ TEST(CliFastMath, CompareExplainAndRefusals) {
   EXPECT_NE(fast.find("winograd 4x4"), std::string::npos);
   EXPECT_NE(fast.find("transformed filters"), std::string::npos);
   EXPECT_NE(expect_success({"version"}).out.find("exact, fast"), std::string::npos);
-  expect_failure({"compare", "fast", "f32", "--arch", kWrn, "--device", "emulated"}, 69, "CPU only");
+  // On a device: attention by blocks, products as they are. Without attention the bits are those of exact mode.
+  const Args there = {"--device", "emulated"};
+  EXPECT_EQ(run_program(with({"compare", "exact", "fast", "--arch", kDdpm}, there)).code, 0);
+  EXPECT_EQ(run_program(with({"compare", "exact", "fast", "--tol", "0", "--arch", kDdpm}, there)).code, 1) << "control: the bits differ";
+  EXPECT_EQ(run_program(with({"compare", "exact", "fast", "--tol", "0", "--arch", kWrn}, there)).code, 0);
 }

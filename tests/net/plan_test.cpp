@@ -190,6 +190,22 @@ TEST(Plan, ImageInABatchIsTheImageAlone) {
   }
 }
 
+// Batches that fill a tile of a device's products, cut one, or leave most of it empty.
+TEST(Plan, BatchesOf1And2And7And64GiveTheSameBits) {
+  const NamedModel m = small_models()[0];
+  Net net = formula_net(m.make());
+  net.plan(64, Mode::InputGrad);
+  const Pass all = run_pass(net, 3);
+  const size_t out = all.out.size() / 64, dx = all.dx.size() / 64;
+  for (const int count : {1, 2, 7}) {
+    net.plan(count, Mode::InputGrad);
+    const Pass some = run_pass(net, 3);
+    EXPECT_TRUE(compare_bits(some.out.data(), all.out.data(), count * out)) << m.name << ", batch of " << count;
+    EXPECT_TRUE(compare_bits(some.dx.data(), all.dx.data(), count * dx)) << m.name << ", batch of " << count;
+    EXPECT_FALSE(compare_bits(some.dx.data(), all.dx.data() + dx, dx)) << "control: images differ";
+  }
+}
+
 // A lean plan has another backward list and another arena, and the same result, also after other images have been through it.
 TEST(Plan, LeanPlansChangeNoBit) {
   int again = 0, signs = 0;
