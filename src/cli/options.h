@@ -123,7 +123,7 @@ struct AttackOptions {
 struct ConvertOptions {
   CommonOptions common;
   std::string input, output, arch, take = "auto";
-  std::string dtype = "keep";  // keep | f32 | f64: of floating-point tensors
+  std::string dtype = "keep";  // keep | f16 | bf16 | f32 | f64: of floating-point tensors
   bool raw = false, force = false;
 };
 

@@ -17,7 +17,8 @@ void register_convert(Program& program) {
   Command& c = program.add(
       "convert", "Data", "A PyTorch checkpoint (zip or legacy) to safetensors. Nothing in the file is executed.",
       {"purescope convert model.pt weights.safetensors --arch wrn-28-10",
-       "purescope convert ckpt.pth ema.safetensors --take ema", "purescope convert model.pt raw.safetensors --raw"},
+       "purescope convert ckpt.pth ema.safetensors --take ema", "purescope convert model.pt raw.safetensors --raw",
+       "purescope convert model.pt half.safetensors --arch adm-256 --dtype f16"},
       [o] {
         o->common.force = o->force;
         return f32::run_convert(*o);
@@ -28,7 +29,7 @@ void register_convert(Program& program) {
   c.text("--arch", "ARCH", "check all keys and shapes against this network, and record it in the file", o->arch);
   c.choice("--take", "which part of the file (default auto)", {"auto", "model", "ema", "state_dict"}, o->take);
   c.flag("--raw", "keep all tensors and their names as they are", o->raw);
-  c.choice("--dtype", "type of floating-point tensors (default keep)", {"keep", "f32", "f64"}, o->dtype);
+  c.choice("--dtype", "type of floating-point tensors, rounded to nearest even (default keep)", {"keep", "f16", "bf16", "f32", "f64"}, o->dtype);
   c.flag("--force", "replace an existing output", o->force);
   c.flag("--strict", "refuse NaN and infinity (default: warn)", o->common.strict);
   c.flag("-q,--quiet", "no messages but warnings and errors", o->common.quiet);

@@ -1,5 +1,6 @@
 // convert: a PyTorch checkpoint (or a safetensors file) to a safetensors file with the keys that the networks use.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -34,6 +35,25 @@ bool name_averages(const Model& model, Checkpoint& c) {
   return found;
 }
 
+// RobustBench's wrappers store what they normalise with. The model does the same inside, so these tensors are not used: but if they
+// hold other constants, the weights belong to another network. Empty: they fit.
+std::string other_normalisation(const Model& model, const CheckpointTensor& t) {
+  const bool mean = t.name == "normalize.mean";
+  const auto step = std::find_if(model.steps.begin(), model.steps.end(), [](const Step& s) { return s.op == Op::Normalize; });
+  if ((!mean && t.name != "normalize.std") || step == model.steps.end()) return "";
+  if (t.count() != 3 || !dtype_is_float(t.dtype)) return t.name + " " + shape_text(t.shape) + " is not three numbers";
+  double values[3];
+  convert(t.dtype, t.bytes().data(), 3, values, t.name);
+  const float* wanted = mean ? step->normalize.mean : step->normalize.std;
+  for (int c = 0; c < 3; ++c)
+    if (!(std::fabs(values[c] - wanted[c]) <= 1e-3)) {   // 16-bit files hold them to 2e-4 (F16), 2e-3 (BF16) of their value
+      char text[128];
+      std::snprintf(text, sizeof(text), "%s is %.6g in channel %d, the architecture normalises with %.6g", t.name.c_str(), values[c], c, wanted[c]);
+      return text;
+    }
+  return "";
+}
+
 // Every difference between the keys and the architecture, at once (exit 65).
 void check_against(const Model& model, const Checkpoint& c) {
   std::map<std::string, const CheckpointTensor*> have;
@@ -53,6 +73,7 @@ void check_against(const Model& model, const Checkpoint& c) {
   }
   for (const auto& [name, tensor] : have) {
     const auto ignored = [&](const std::string& suffix) { return name.ends_with(suffix); };
+    if (const std::string problem = other_normalisation(model, *tensor); !problem.empty()) problems.push_back(problem);
     if (std::any_of(model.ignored_suffixes.begin(), model.ignored_suffixes.end(), ignored)) continue;
     problems.push_back("unexpected " + printable(name) + " " + shape_text(tensor->shape));
   }
@@ -63,16 +84,28 @@ void check_against(const Model& model, const Checkpoint& c) {
   fail(kBadInput, text, c.path, "name the right architecture, or choose a part of the file with --take");
 }
 
-// One tensor of the output, made when it is written. Floating-point tensors become `dtype` ("keep": stay), the others stay as they are.
-TensorOut tensor_out(const CheckpointTensor& t, const std::string& dtype, const std::string& path) {
-  if (dtype == "keep" || !dtype_is_float(t.dtype)) return {t.name, t.dtype, t.shape, nullptr, [&t] { return t.bytes(); }};
-  const Dtype to = dtype == "f32" ? Dtype::F32 : Dtype::F64;
-  return {t.name, to, t.shape, nullptr, [&t, to, path] {
+Dtype stored_type(Dtype from, const std::string& dtype) {
+  if (dtype == "keep" || !dtype_is_float(from)) return from;
+  return dtype == "f16" ? Dtype::F16 : dtype == "bf16" ? Dtype::BF16 : dtype == "f32" ? Dtype::F32 : Dtype::F64;
+}
+
+// Whether a change of type may change values. Half and bfloat16 hold different numbers.
+bool rounds(Dtype from, Dtype to) { return from != to && dtype_bits(from) >= dtype_bits(to); }
+
+// One tensor of the output, made when it is written. Finite values stay finite (65); values that become 0 are added to *to_zero.
+TensorOut tensor_out(const CheckpointTensor& t, Dtype to, const std::string& path, size_t* to_zero) {
+  if (to == t.dtype) return {t.name, t.dtype, t.shape, nullptr, [&t] { return t.bytes(); }};
+  return {t.name, to, t.shape, nullptr, [&t, to, path, to_zero] {
             const std::vector<unsigned char> from = t.bytes();
             std::vector<unsigned char> bytes(t.count() * dtype_bits(to) / 8);
-            if (to == Dtype::F32) convert(t.dtype, from.data(), t.count(), reinterpret_cast<float*>(bytes.data()), path);
-            else convert(t.dtype, from.data(), t.count(), reinterpret_cast<double*>(bytes.data()), path);
-            return bytes;
+            const Rounding seen = round_to(t.dtype, from.data(), t.count(), to, bytes.data(), path);
+            *to_zero += seen.to_zero;
+            if (seen.to_infinity == 0) return bytes;
+            char value[64];
+            std::snprintf(value, sizeof(value), "%.9g at index %zu", seen.value, seen.first);
+            const std::string type = dtype_name(to), others = seen.to_infinity > 1 ? ", and others," : "";
+            fail(kBadInput, printable(t.name) + " holds " + value + others + " which " + type + " would make infinite", path,
+                 to == Dtype::F16 ? "use --dtype bf16, which reaches as far as f32, or keep the type" : "keep the type of the file");
           }};
 }
 
@@ -119,11 +152,22 @@ int run_convert(const ConvertOptions& o) {
   check_finite(c, o.common.strict);
   metadata["source_sha256"] = sha256_file(o.input);
   std::vector<TensorOut> tensors;
-  for (const CheckpointTensor& t : c.tensors) tensors.push_back(tensor_out(t, o.dtype, c.path));
+  size_t to_zero = 0;
+  bool rounded = false;
+  for (const CheckpointTensor& t : c.tensors) {
+    const Dtype to = stored_type(t.dtype, o.dtype);
+    rounded |= rounds(t.dtype, to);
+    tensors.push_back(tensor_out(t, to, c.path, &to_zero));
+  }
+  if (rounded) {
+    std::string& note = metadata["rounded_to"];  // may hold an earlier rounding, which stays true
+    note += (note.empty() ? "" : ", then ") + o.dtype + " (to nearest, ties to even)";
+  }
   write_safetensors(o.output, tensors, metadata);
   if (o.common.quiet) return kOk;
   std::fprintf(stderr, "%s (%s): %s\ntypes %s: %s\n", o.input.c_str(), container.c_str(), choice.text().c_str(),
                o.dtype == "keep" ? "kept" : "made one", type_summary(tensors).c_str());
+  if (rounded) std::fprintf(stderr, "values rounded to %s; %zu that were not 0 became 0\n", o.dtype.c_str(), to_zero);
   if (!o.arch.empty()) std::fprintf(stderr, "all keys fit %s\n", metadata["arch"].c_str());
   return kOk;
 }

@@ -1,5 +1,6 @@
 #include "io/dtype.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -120,6 +121,45 @@ void convert(Dtype dtype, const void* data, size_t count, int64_t* out, const st
     }
     out[i] = static_cast<int64_t>(value);
   });
+}
+
+namespace {
+
+// Bits of the nearest number (-1)^s n 2^(e - digits), e >= lowest, 2^digits <= n < 2^(digits + 1) or e = lowest: an IEEE format of 16
+// bits. Written one after the other, exponent and n count through the format's values, so that a carry of n needs no case of its own.
+uint16_t nearest_bits(double value, int digits, int lowest) {
+  const unsigned sign = std::signbit(value) ? 0x8000 : 0, infinity = 0x7fff >> digits << digits;
+  if (std::isnan(value)) return static_cast<uint16_t>(sign | infinity | 1u << (digits - 1));
+  if (std::isinf(value)) return static_cast<uint16_t>(sign | infinity);
+  const double magnitude = std::fabs(value);
+  const int e = magnitude == 0 ? lowest : std::max(std::ilogb(magnitude), lowest);
+  const unsigned n = static_cast<unsigned>(std::nearbyint(std::ldexp(magnitude, digits - e)));
+  return static_cast<uint16_t>(sign | std::min((static_cast<unsigned>(e - lowest) << digits) + n, infinity));
+}
+
+}  // namespace
+
+uint16_t half_bits(double value) { return nearest_bits(value, 10, -14); }
+uint16_t bfloat16_bits(double value) { return nearest_bits(value, 7, -126); }
+
+Rounding round_to(Dtype from, const void* data, size_t count, Dtype to, void* out, const std::string& where) {
+  PURESCOPE_REQUIRE(dtype_is_float(from) && dtype_is_float(to));
+  Rounding seen;
+  // Stores element i, which reads `back` when it is widened again.
+  const auto store = [&](size_t i, double value, auto stored, double back) {
+    std::memcpy(static_cast<unsigned char*>(out) + i * sizeof(stored), &stored, sizeof(stored));
+    seen.to_zero += value != 0 && back == 0;
+    if (std::isfinite(value) && !std::isfinite(back) && seen.to_infinity++ == 0) seen.first = i, seen.value = value;
+  };
+  visit_all(from, data, count, where, [&](size_t i, auto element) {
+    const double value = static_cast<double>(element);
+    const uint16_t half = to == Dtype::F16 ? half_bits(value) : to == Dtype::BF16 ? bfloat16_bits(value) : uint16_t(0);
+    if (to == Dtype::F16) store(i, value, half, half_to_float(half));
+    else if (to == Dtype::BF16) store(i, value, half, bfloat16_to_float(half));
+    else if (to == Dtype::F32) store(i, value, static_cast<float>(value), static_cast<float>(value));
+    else store(i, value, value, value);
+  });
+  return seen;
 }
 
 size_t count_nonfinite(Dtype dtype, const void* data, size_t count, const std::string& where) {

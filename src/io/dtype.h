@@ -33,6 +33,22 @@ void convert(Dtype dtype, const void* data, size_t count, double* out, const std
 // The same for integers; error 65 for the float types and for U64 values above 2^63 - 1.
 void convert(Dtype dtype, const void* data, size_t count, int64_t* out, const std::string& where);
 
+// The nearest half or bfloat16, ties to the even one, in one rounding (not by way of float). Subnormal results are kept. From half a
+// unit beyond the largest finite value (65504; 3.3895e38) on the result is infinite; NaN becomes a quiet NaN of its sign.
+uint16_t half_bits(double value);
+uint16_t bfloat16_bits(double value);
+
+// What rounding did to the values of a tensor.
+struct Rounding {
+  size_t to_zero = 0;      // values other than 0 that became 0
+  size_t to_infinity = 0;  // finite values that became infinite
+  size_t first = 0;        // the first of these, and its value
+  double value = 0;
+};
+// out[i] = data[i] as one of F16, BF16, F32, F64, little-endian, rounded to nearest, ties to even; `out` has room for count values at any
+// alignment. `from` must be one of these four, too.
+Rounding round_to(Dtype from, const void* data, size_t count, Dtype to, void* out, const std::string& where);
+
 // How many of the values are NaN or infinite (0 for the integer types). Error 65 for a type that is not numeric.
 size_t count_nonfinite(Dtype dtype, const void* data, size_t count, const std::string& where);
 
