@@ -64,11 +64,11 @@ double error(const std::string& sampler, int calls, int given = 0) {
 
 // Slope of log error over log calls, from many calls to twice as many. A singlestep method of order 3 ends with a step of order 2 where
 // the calls are 2 more than a multiple of 3, and so keeps its order.
-void check_slope(const std::string& name, int order, int calls, int more, int given, bool at_least = false) {
+void check_slope(const std::string& name, int order, int calls, int more, int given) {
   const double coarse = error(name, calls, given), fine = error(name, more, given), slope = std::log2(coarse / fine);
   std::printf("%-55s %d calls %.2e, %d calls %.2e, slope %.2f\n", name.c_str(), calls, coarse, more, fine, slope);
   EXPECT_GT(slope, order - 0.35) << name;
-  if (!at_least) { EXPECT_LT(slope, order + 0.35) << name; }
+  EXPECT_LT(slope, order + 0.35) << name;
 }
 
 }  // namespace
@@ -81,9 +81,9 @@ TEST(DpmSolver, ConvergesWithItsOrder) {
       check_slope(family + "grid=logsnr,method=singlestep,order=" + std::to_string(order), order, 96, 192, 0);
     }
     check_slope(family + "grid=logsnr,method=singlestep,order=3", 3, 95, 191, 0);
-    // The first two states exact: they come from steps of order 1 and 2, whose errors do not shrink with the third power.
-    // Here errors of both signs nearly cancel: the slope is above 3.
-    check_slope(family + "grid=logsnr,taylor,order=3", 3, 96, 192, 2, true);
+    // The first two states exact: they come from steps of order 1 and 2, whose errors do not shrink with the third power. On this field
+    // the term of the fourth order is large and, for dpmsolver, of the other sign: slopes are 4 and more until it has died out.
+    check_slope(family + "grid=logsnr,taylor,order=3", 3, 3072, 6144, 2);
     // As the authors' program has it, with half the weight of the second difference, the third order is lost.
     check_slope(family + "grid=logsnr,order=3", 2, 96, 192, 2);
   }
