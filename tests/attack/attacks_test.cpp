@@ -302,7 +302,7 @@ TEST(Attacks, StoppedAndContinued) {
       if (!last.stopped) break;
       ASSERT_TRUE(state.set);
     }
-    if (kind != AttackKind::Fgsm) EXPECT_GT(stops, 0) << attack_name(kind);   // which has one step only
+    if (kind != AttackKind::Fgsm) { EXPECT_GT(stops, 0) << attack_name(kind); }   // which has one step only
     ASSERT_FALSE(last.stopped) << attack_name(kind);
     EXPECT_FALSE(state.set);
     expect_same(last, whole, 0, attack_name(kind));

@@ -156,7 +156,7 @@ TEST(CheckpointKeys, SectionsAndPrefixes) {
   // Only leading prefixes go; a text inside a name stays.
   const auto make = [](const std::vector<std::string>& names, const std::vector<std::string>& sections) {
     Checkpoint made;
-    for (const std::string& name : names) made.tensors.push_back({name, Dtype::U8, {1}, {0}});
+    for (const std::string& name : names) made.tensors.push_back({name, Dtype::U8, {1}, nullptr, nullptr, {}});
     made.sections = sections;
     return made;
   };

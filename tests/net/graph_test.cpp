@@ -75,8 +75,9 @@ TEST(Graph, DevicesAgree) {
     EXPECT_TRUE(compare(pass[1].out, pass[0].out, bar)) << m.name;
     EXPECT_TRUE(compare(pass[1].dx, pass[0].dx, bar)) << m.name;
     for (size_t p = 0; p < pass[0].dparams.size(); ++p)
-      if (norm({pass[0].dparams[p].begin(), pass[0].dparams[p].end()}) > 1e-6)
+      if (norm({pass[0].dparams[p].begin(), pass[0].dparams[p].end()}) > 1e-6) {
         EXPECT_TRUE(compare(pass[1].dparams[p], pass[0].dparams[p], bar)) << m.name << ", parameter " << p;
+      }
     EXPECT_FALSE(compare_bits(pass[1].dx, pass[0].dx)) << m.name << ": compared with itself";
   }
 }
