@@ -75,8 +75,10 @@ TEST(NormSilu, OneStepTakesLessMemory) {
   for (const char* arch : {"ddpm-cifar10", "adm-256", "ddpmpp:nf=32,mult=1-2,blocks=1,attn=8,size=16"}) {
     const Model one = make_model(arch), two = split(one);
     const auto arena = [](const Model& m, Mode mode, bool lean) { return make_plan(m, 1, mode, false, lean).arena; };
+#ifndef PURESCOPE_DEBUG  // the red zones of debug builds move slots: an equal arena may get a zone longer
     EXPECT_LE(arena(one, Mode::Forward, false), arena(two, Mode::Forward, false)) << arch;
     EXPECT_LE(arena(one, Mode::InputGrad, true), arena(two, Mode::InputGrad, true)) << arch;
+#endif
     EXPECT_LT(arena(one, Mode::InputGrad, false), 0.9 * arena(two, Mode::InputGrad, false)) << arch;
     for (const Mode mode : {Mode::Forward, Mode::InputGrad, Mode::Training})
       std::printf("  %s, mode %d: arena %zu reals with one step, %zu with two; lean %zu, %zu\n", arch, static_cast<int>(mode),

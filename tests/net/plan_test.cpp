@@ -233,10 +233,12 @@ TEST(Plan, LeanPlansAreSmaller) {
   const auto arena = [](const char* arch, bool lean) {
     return static_cast<double>(make_plan(make_model(arch, false), 1, Mode::InputGrad, false, lean).arena);
   };
-  // In values; the norms with SiLU keep no more in the usual plan than in the lean one, so that little is left to gain on top.
-  EXPECT_LT(arena("adm-256", true), 500e6);
-  EXPECT_LT(arena("adm-256", true), 0.85 * arena("adm-256", false));
+#ifndef PURESCOPE_DEBUG  // whose red zones move slots
+  EXPECT_LT(arena("adm-256", true), 500e6);       // values
   EXPECT_LT(arena("ddpm-cifar10", true), 5.1e6);
+#endif
+  // Norms with SiLU keep no more in the usual plan than in the lean one: little is left to gain on top.
+  EXPECT_LT(arena("adm-256", true), 0.85 * arena("adm-256", false));
   EXPECT_LE(arena("ddpm-cifar10", true), arena("ddpm-cifar10", false));
   EXPECT_LT(arena("resnet50", true), 0.5 * arena("resnet50", false));
   EXPECT_LT(arena("wrn-28-10", true), 0.5 * arena("wrn-28-10", false));
