@@ -40,7 +40,7 @@ test: build
 	@PURESCOPE_THREADS=1 tools/run_tests $(build) $(jobs)
 
 # The kernels as C++, in memory that the host may not touch. Left out: networks of full size, and what asks for many passes of the CPU's kernels.
-emulated_suites := net models diffusion attack analysis train
+emulated_suites := net models diffusion defence attack analysis audit train
 emulated_left_out := Golden.DdpmCifar10:Golden.Wrn28x10:Reference.Full*:ChainGradient.HundredSteps:Derivative.EveryParameter*
 test-emulated: build
 	@PURESCOPE_DEVICE=emulated PURESCOPE_THREADS=1 GTEST_FILTER='-$(emulated_left_out)' tools/run_tests $(build) $(jobs) \

@@ -40,6 +40,7 @@ class Defended {
   // Logits are multiplied by this from now on (a temperature; audits plant large ones). Default 1.
   void set_logit_scale(double scale) { logit_scale_ = scale; }
   int batch() const { return batch_; }
+  Device device() const { return classifier_->device(); }
   ValueInfo image() const { return classifier_->model().values[classifier_->model().input]; }
   Net& classifier() { return *classifier_; }
   // `other` stands behind the defence from now on: for the same images, planned by the caller for batch() of them and with gradients.

@@ -11,16 +11,11 @@ namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 namespace {
 
-struct Crafted {
-  Buffer adversarial;
-  std::vector<PgdImage> images;
-};
-
 // Broken, losses and distances of `adversarial` under the fixed noise; `path` may be null.
 void record(Subject& s, const Unit& u, const std::string& name, View adversarial, const std::vector<PgdImage>* path,
             const std::string& grad, int steps) {
   KeyedNoise noise = s.noise(u);
-  s.target.forward(adversarial, &noise);
+  s.forward(adversarial, &noise);
   const std::vector<int> predictions = s.target.predictions();
   const std::vector<double> loss = s.target.losses(u.labels.data());
   s.target.set_loss(AttackLoss::Margin);
@@ -45,20 +40,13 @@ void record(Subject& s, const Unit& u, const std::string& name, View adversarial
   }
 }
 
-Crafted craft(Subject& s, const Unit& u, const PgdOptions& o, double eps, const StepNoise& noise,
-              Defended* on = nullptr) {
-  PgdResult r = pgd(on ? *on : s.target, u.x, u.labels.data(), std::vector<double>(u.count(), eps), o, s.stream, u.seed,
-                    u.ids, noise);
-  return {std::move(r.adversarial), std::move(r.images)};
-}
-
 // PGD under the fixed noise in one mode, tested and recorded.
 void attack(Subject& s, const Unit& u, const std::string& name, const PgdOptions& o, double eps, const Backward& mode,
             AttackLoss loss = AttackLoss::CrossEntropy) {
   KeyedNoise fixed = s.noise(u);
   s.target.set_mode(mode);
   s.target.set_loss(loss);
-  const Crafted c = craft(s, u, o, eps, [&](int) { return &fixed; });
+  const PgdResult c = s.attack(u, o, eps, [&](int) { return &fixed; });
   s.target.set_loss(AttackLoss::CrossEntropy);
   s.target.set_mode(s.options.backward);
   record(s, u, name, c.adversarial.view(), &c.images, backward_name(mode), o.steps);
@@ -88,19 +76,17 @@ void measure_more_steps(Subject& s, const Unit& u) {
   PgdOptions o = s.options.pgd;
   o.steps = s.options.pgd.steps * s.options.step_factor;
   KeyedNoise fixed = s.noise(u);
-  std::vector<std::pair<int, Crafted>> prefixes;
+  std::vector<std::pair<int, PgdResult>> prefixes;
   std::vector<std::vector<double>> curve(u.count());
   PgdCheckpoint state;
   // Asked before every step: what stands in the checkpoint then is what an attack of so many steps returns.
   const auto look = [&] {
     for (int n = 0; n < u.count() && state.step > 0; ++n) curve[n].push_back(state.images[n].loss_last);
     if (state.step == s.options.pgd.steps || state.step == 2 * s.options.pgd.steps)
-      prefixes.emplace_back(state.step, Crafted{copy_of({state.x.data(), u.x.n, u.x.c, u.x.h, u.x.w}), state.images});
+      prefixes.emplace_back(state.step, PgdResult{copy_of({state.x.data(), u.x.n, u.x.c, u.x.h, u.x.w}), state.images, false});
     return false;
   };
-  const PgdResult r = pgd(
-      s.target, u.x, u.labels.data(), std::vector<double>(u.count(), s.options.eps), o, s.stream, u.seed, u.ids,
-      [&](int) { return &fixed; }, &state, look);
+  const PgdResult r = s.attack(u, o, s.options.eps, [&](int) { return &fixed; }, nullptr, &state, look);
   for (const auto& [steps, c] : prefixes)
     record(s, u, "steps:" + std::to_string(steps), c.adversarial.view(), &c.images, backward_name(s.options.backward),
            steps);
@@ -122,9 +108,7 @@ void measure_restarts(Subject& s, const Unit& u) {
       prefixes.emplace_back(state.restart, copy_of({state.result.data(), u.x.n, u.x.c, u.x.h, u.x.w}));
     return false;
   };
-  const PgdResult r = pgd(
-      s.target, u.x, u.labels.data(), std::vector<double>(u.count(), s.options.eps), o, s.stream, u.seed, u.ids,
-      [&](int) { return &fixed; }, &state, look);
+  const PgdResult r = s.attack(u, o, s.options.eps, [&](int) { return &fixed; }, nullptr, &state, look);
   for (const auto& [restarts, x] : prefixes)
     record(s, u, "restarts:" + std::to_string(restarts), x.view(), nullptr, backward_name(s.options.backward), o.steps);
   record(s, u, "restarts:" + std::to_string(o.restarts), r.adversarial.view(), nullptr,
@@ -137,14 +121,13 @@ void measure_budgets(Subject& s, const Unit& u) {
 }
 
 void measure_transfer(Subject& s, const Unit& u) {
-  const Crafted alone = craft(
-      s, u, s.options.pgd, s.options.eps, [](int) { return nullptr; }, &s.bare);
+  const PgdResult alone = s.attack(u, s.options.pgd, s.options.eps, [](int) { return nullptr; }, &s.bare);
   record(s, u, "transfer:classifier", alone.adversarial.view(), nullptr, "classifier alone", s.options.pgd.steps);
   Defence* defence = s.target.defence();
   if (!defence) return;
   KeyedNoise other = s.noise(u, 0, 1);
   if (defence->random()) {
-    const Crafted seed = craft(s, u, s.options.pgd, s.options.eps, [&](int) { return &other; });
+    const PgdResult seed = s.attack(u, s.options.pgd, s.options.eps, [&](int) { return &other; });
     record(s, u, "transfer:seed", seed.adversarial.view(), nullptr, backward_name(s.options.backward),
            s.options.pgd.steps);
   }
@@ -159,7 +142,7 @@ void measure_transfer(Subject& s, const Unit& u) {
 void measure_fixed_noise(Subject& s, const Unit& u) {
   if (!s.target.defence() || !s.target.defence()->random()) return;
   KeyedNoise fresh = s.noise(u);
-  const Crafted c = craft(s, u, s.options.pgd, s.options.eps, [&](int step) {
+  const PgdResult c = s.attack(u, s.options.pgd, s.options.eps, [&](int step) {
     fresh.set_draw(eot_draw(step, 1, 0));
     return &fresh;
   });
@@ -170,7 +153,7 @@ void measure_landscape(Subject& s, const Unit& u) {
   constexpr int kHalf = 10;
   const Buffer g = s.gradient(u, s.options.backward), v = random_directions(s, u, 1000);
   KeyedNoise noise = s.noise(u);
-  Buffer moved(u.x.n, u.x.c, u.x.h, u.x.w);
+  Buffer moved = like(u.x);
   // Loss at x + (i a sgn(g) + j a sgn(v)) with a = eps / 10.
   std::vector<std::vector<double>> grid(u.count());
   for (int i = -kHalf; i <= kHalf; ++i)
@@ -179,7 +162,7 @@ void measure_landscape(Subject& s, const Unit& u) {
         const double a = std::copysign(1.0, g.data()[k]) * i + std::copysign(1.0, v.data()[k]) * j;
         moved.data()[k] = static_cast<real>(std::clamp(u.x.data[k] + s.options.eps / kHalf * a, 0.0, 1.0));
       }
-      s.target.forward(moved.view(), &noise);
+      s.forward(moved.view(), &noise);
       const std::vector<double> loss = s.target.losses(u.labels.data());
       for (int n = 0; n < u.count(); ++n) grid[n].push_back(loss[n]);
     }
@@ -204,7 +187,7 @@ class Best {
  public:
   Best(Subject& s, const Unit& u) : s_(s), u_(u), noise_(s.noise(u)), x(copy_of(u.x)), margin_(u.count(), -INFINITY) {}
   bool offer(View candidate) {
-    s_.target.forward(candidate, &noise_);
+    s_.forward(candidate, &noise_);
     s_.target.set_loss(AttackLoss::Margin);
     const std::vector<double> margin = s_.target.losses(u_.labels.data());
     s_.target.set_loss(AttackLoss::CrossEntropy);
@@ -237,7 +220,7 @@ constexpr int kRandomDraws = 1 << 21, kSearchDraws = 1 << 22;  // beyond the res
 
 void measure_random_search(Subject& s, const Unit& u) {
   Best best(s, u);
-  Buffer candidate(u.x.n, u.x.c, u.x.h, u.x.w);
+  Buffer candidate = like(u.x);
   std::vector<float> draw(u.x.image_size());
   for (int k = 0; k < s.options.random_samples; ++k) {
     for (int n = 0; n < u.count(); ++n) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "io/json_text.h"
+#include "ops/ops.h"
 
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
@@ -76,20 +77,20 @@ class Binary {
  public:
   Binary(Net& from, int batch) : model_(two_classes(from.model())), params_(std::make_shared<Params>(model_)), net(model_, params_) {
     for (int i = 0; i < params_->count(); ++i)
-      if (i != weight() && i != bias()) std::copy_n(from.params().view(i).data, params_->view(i).size(), params_->view(i).data);
+      if (i != weight() && i != bias()) copy_forward(from.params().view(i), params_->view(i));
     net.plan(batch, Mode::InputGrad);
   }
   void set(const Readout& r) {
-    const View w = params_->view(weight()), b = params_->view(bias());
-    std::fill_n(w.data, w.size(), real(0));
-    std::copy(r.w.begin(), r.w.end(), w.data + w.size() / 2);
-    b.data[0] = 0;
-    b.data[1] = static_cast<real>(-r.threshold);
+    std::vector<real> w(2 * r.w.size(), 0);
+    std::copy(r.w.begin(), r.w.end(), w.begin() + r.w.size());
+    const real b[2] = {0, static_cast<real>(-r.threshold)};
+    from_host(w.data(), params_->view(weight()));
+    from_host(b, params_->view(bias()));
   }
   // Of the last forward pass, image n.
   std::vector<double> features(int n) const {
-    const View f = net.value(model_.steps.back().in[0]);
-    return {f.image(n), f.image(n) + f.image_size()};
+    const std::vector<real> f = to_host(net.value(model_.steps.back().in[0]).images(n, 1));
+    return {f.begin(), f.end()};
   }
 
  private:
@@ -115,7 +116,7 @@ void uniform_points(const Subject& s, const Unit& one, double radius, int number
 // Runs points of one image through the target, all under the noise of the image.
 void run_points(Subject& s, const Unit& one, View points) {
   KeyedNoise noise(s.stream, one.seed, std::vector<int64_t>(points.n, one.ids[0]), 0, s.options.t_base);
-  s.target.forward(points, &noise);
+  s.forward(points, &noise);
 }
 
 // Features of x and of the inner points, [1 + inner_points][K]; then of a uniform point moved out to distance eps.
@@ -129,7 +130,7 @@ std::vector<double> inner_features(Subject& s, const Binary& binary, const Unit&
     }
   };
   collect(one.x);
-  Buffer points(s.target.batch(), one.x.c, one.x.h, one.x.w);
+  Buffer points(s.target.batch(), one.x.c, one.x.h, one.x.w, Device::Cpu);
   for (int k = 0; k < s.options.inner_points; k += s.target.batch()) {
     const View part = points.view().images(0, std::min(s.target.batch(), s.options.inner_points - k));
     uniform_points(s, one, kInnerRadius * s.options.eps, kPointDraws + 1 + k, part);
@@ -155,7 +156,7 @@ bool predicted(const Subject& s, int label) {
 
 // Random points until one is beyond the boundary, at most `samples`.
 bool random_succeeds(Subject& s, const Unit& one, int samples) {
-  Buffer points(s.target.batch(), one.x.c, one.x.h, one.x.w);
+  Buffer points(s.target.batch(), one.x.c, one.x.h, one.x.w, Device::Cpu);
   for (int k = 0; k < samples; k += s.target.batch()) {
     const View part = points.view().images(0, std::min(s.target.batch(), samples - k));
     uniform_points(s, one, s.options.eps, kSampleDraws + k, part);
@@ -167,14 +168,13 @@ bool random_succeeds(Subject& s, const Unit& one, int samples) {
 
 bool attack_succeeds(Subject& s, const Unit& one) {
   KeyedNoise fixed = s.noise(one);
-  const PgdResult r = pgd(s.target, one.x, one.labels.data(), {s.options.eps}, s.options.pgd, s.stream, one.seed, one.ids,
-                          [&](int) { return &fixed; });
+  const PgdResult r = s.attack(one, s.options.pgd, s.options.eps, [&](int) { return &fixed; });
   run_points(s, one, r.adversarial.view());
   return predicted(s, 1);
 }
 
 void measure_one(Subject& s, Binary& binary, const Unit& one) {
-  Buffer outer(1, one.x.c, one.x.h, one.x.w);
+  Buffer outer = like(one.x);
   const std::vector<double> point = outer_features(s, binary, one, outer.view());
   const std::optional<Readout> readout = fit(inner_features(s, binary, one), point);
   JsonLine line;

@@ -16,7 +16,7 @@ constexpr const char* kScalar = sizeof(real) == 8 ? "f64" : "f32";
 // One class against another: the derivative of sum(cotangent * logits) is that of a margin whose runner-up stays who it
 // is at u.x.
 Buffer margin_cotangent(View logits, const std::vector<int>& labels) {
-  Buffer c(logits.n, logits.c, 1, 1);
+  Buffer c(logits.n, logits.c, 1, 1, Device::Cpu);
   affine_forward(0, logits, 0, {}, 0, c.view());
   for (int n = 0; n < logits.n; ++n) {
     int other = labels[n] == 0 ? 1 : 0;
@@ -36,17 +36,18 @@ std::vector<double> products(View a, View b) {
 }
 
 void record_loss(Subject& s, const Unit& u, AttackLoss kind, const char* name) {
-  Buffer g(u.x.n, u.x.c, u.x.h, u.x.w);
+  Buffer g = like(u.x);
   KeyedNoise noise = s.noise(u);
   s.target.set_mode(s.options.backward);
   s.target.set_loss(kind);
-  s.target.forward(u.x, &noise);
+  s.forward(u.x, &noise);
   const std::vector<double> losses = s.target.losses(u.labels.data());
-  const View z = s.target.logits();
+  const Buffer logits = s.logits();
+  const View z = logits.view();
   std::vector<double> largest(u.count(), 0);
   for (int n = 0; n < z.n; ++n)
     for (int k = 0; k < z.c; ++k) largest[n] = std::max(largest[n], std::abs(static_cast<double>(z.image(n)[k])));
-  s.target.backward(u.labels.data(), g.view());
+  s.backward(u, g.view());
   s.target.set_loss(AttackLoss::CrossEntropy);
   for (int n = 0; n < u.count(); ++n) {
     int64_t zero = 0, nan = 0, infinite = 0;
@@ -72,8 +73,8 @@ void record_loss(Subject& s, const Unit& u, AttackLoss kind, const char* name) {
 std::vector<double> moved_value(Subject& s, const Unit& u, View v, double h, View cotangent, View scratch) {
   KeyedNoise noise = s.noise(u);
   affine_forward(1, u.x, h, v, 0, scratch);
-  s.target.forward(scratch, &noise);
-  return products(cotangent, s.target.logits());
+  s.forward(scratch, &noise);
+  return products(cotangent, s.logits().view());
 }
 
 }  // namespace
@@ -85,16 +86,16 @@ void measure_connected(Subject& s, const Unit& u) {
   KeyedNoise noise = s.noise(u);
   Buffer g = copy_of(u.x), large = copy_of(u.x), poisoned = copy_of(u.x);
   s.target.set_mode(s.options.backward);
-  s.target.forward(u.x, &noise);
-  Buffer c = margin_cotangent(s.target.logits(), u.labels);
-  s.target.backward_logits(c.view(), g.view());
+  s.forward(u.x, &noise);
+  Buffer c = margin_cotangent(s.logits().view(), u.labels);
+  s.backward_logits(c.view(), g.view());
   affine_forward(kLarge, c.view(), 0, {}, 0, c.view());
-  s.target.forward(u.x, &noise);
-  s.target.backward_logits(c.view(), large.view());
+  s.forward(u.x, &noise);
+  s.backward_logits(c.view(), large.view());
   affine_forward(1 / kLarge, large.view(), 0, {}, 0, large.view());
   for (size_t i = 0; i < c.size(); ++i) c.data()[i] = std::numeric_limits<real>::quiet_NaN();
-  s.target.forward(u.x, &noise);
-  s.target.backward_logits(c.view(), poisoned.view());
+  s.forward(u.x, &noise);
+  s.backward_logits(c.view(), poisoned.view());
   for (int n = 0; n < u.count(); ++n) {
     int64_t nan = 0;
     for (size_t i = 0; i < poisoned.view().image_size(); ++i) nan += std::isnan(poisoned.view().image(n)[i]);
@@ -109,10 +110,10 @@ void measure_differences(Subject& s, const Unit& u) {
                                                       : std::vector<double>{1e-1, 3e-2, 1e-2, 3e-3, 1e-3};
   KeyedNoise noise = s.noise(u);
   s.target.set_mode(s.options.backward);
-  s.target.forward(u.x, &noise);
-  const Buffer c = margin_cotangent(s.target.logits(), u.labels);
-  Buffer g(u.x.n, u.x.c, u.x.h, u.x.w), scratch(u.x.n, u.x.c, u.x.h, u.x.w);
-  s.target.backward_logits(c.view(), g.view());
+  s.forward(u.x, &noise);
+  const Buffer c = margin_cotangent(s.logits().view(), u.labels);
+  Buffer g = like(u.x), scratch = like(u.x);
+  s.backward_logits(c.view(), g.view());
   for (int k = 0; k <= s.options.directions; ++k) {
     Buffer v = random_directions(s, u, k);
     for (int n = 0; k == 0 && n < u.count(); ++n) {
@@ -183,8 +184,8 @@ void measure_determinism(Subject& s, const Unit& u) {
   KeyedNoise fixed = s.noise(u), other = s.noise(u, 1);
   auto pass = [&](const Unit& on, NoiseSource& noise, Buffer& logits) {
     const Buffer g = s.gradient(on, s.options.backward, AttackLoss::Margin, noise);
-    s.target.forward(on.x, &noise);
-    logits = copy_of(s.target.logits());
+    s.forward(on.x, &noise);
+    logits = s.logits();
     return copy_of(g.view());
   };
   Buffer z, z_other, z_again, z_alone;
@@ -212,11 +213,11 @@ void measure_saturation(Subject& s, const Unit& u) {
   if (defence) {
     KeyedNoise noise = s.noise(u);
     defence->count_clips(true);
-    s.target.forward(u.x, &noise);
+    s.forward(u.x, &noise);
     census = defence->clips();
     defence->count_clips(false);
   }
-  const Buffer purified = copy_of(s.target.purified()), g = s.gradient(u, Backward::Full);
+  const Buffer purified = s.purified(), g = s.gradient(u, Backward::Full);
   for (int n = 0; n < u.count(); ++n) {
     std::vector<double> stages;
     for (const auto& stage : census.fraction) stages.push_back(stage[n]);
@@ -239,7 +240,9 @@ void measure_flow(Subject& s, const Unit& u) {
   if (!purifier) return;
   std::vector<std::vector<double>> norms(u.count());
   std::vector<int64_t> denormal(u.count(), 0), bad(u.count(), 0);
-  purifier->on_cotangent = [&](int, View d) {
+  purifier->on_cotangent = [&](int, View there) {
+    const Mirror host(there);
+    const View d = host.view();
     for (int n = 0; n < d.n; ++n) {
       norms[n].push_back(norm_of(d, n));
       for (size_t i = 0; i < d.image_size(); ++i) {

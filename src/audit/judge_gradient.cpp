@@ -75,9 +75,9 @@ std::vector<Likeness> compare_gradient(Subject& s, const Unit& u, View given, No
     for (ReverseStep& step : wrong) change(step);
     s.target.set_mode(Backward::Full);
     p->set_backward_steps(wrong);
-    Buffer g(u.x.n, u.x.c, u.x.h, u.x.w);
-    s.target.forward(u.x, &noise);
-    s.target.backward(u.labels.data(), g.view());
+    Buffer g = like(u.x);
+    s.forward(u.x, &noise);
+    s.backward(u, g.view());
     s.target.set_mode(s.options.backward);
     add(name, failure, g.view());
   };

@@ -68,15 +68,15 @@ void measure_eot(Subject& s, const Unit& u) {
 
 void measure_instability(Subject& s, const Unit& u) {
   KeyedNoise noise = s.noise(u);
-  s.target.forward(u.x, &noise);
+  s.forward(u.x, &noise);
   const std::vector<double> base = s.target.losses(u.labels.data());
   std::vector<double> sum(u.count(), 0);
-  Buffer moved(u.x.n, u.x.c, u.x.h, u.x.w);
+  Buffer moved = like(u.x);
   for (int k = 0; k < s.options.instability_directions; ++k) {
     const Buffer v = random_directions(s, u, 2000 + k);
     for (size_t i = 0; i < moved.size(); ++i)
       moved.data()[i] = static_cast<real>(std::clamp(u.x.data[i] + std::copysign(8.0 / 255, v.data()[i]), 0.0, 1.0));
-    s.target.forward(moved.view(), &noise);
+    s.forward(moved.view(), &noise);
     const std::vector<double> loss = s.target.losses(u.labels.data());
     for (int n = 0; n < u.count(); ++n) {
       const double change = std::abs(loss[n] - base[n]);
@@ -91,11 +91,10 @@ void measure_instability(Subject& s, const Unit& u) {
 void measure_control(Subject& s, const Unit& u) {
   if (!random(s)) return;
   KeyedNoise noise = s.noise(u);
-  const PgdResult attacked = pgd(s.target, u.x, u.labels.data(), std::vector<double>(u.count(), s.options.eps),
-                                 s.options.pgd, s.stream, u.seed, u.ids, [&](int step) {
-                                   noise.set_draw(eot_draw(step, 1, 0));
-                                   return &noise;
-                                 });
+  const PgdResult attacked = s.attack(u, s.options.pgd, s.options.eps, [&](int step) {
+    noise.set_draw(eot_draw(step, 1, 0));
+    return &noise;
+  });
   Buffer noisy = copy_of(u.x);
   const Buffer v = random_directions(s, u, 3000);
   for (size_t i = 0; i < noisy.size(); ++i)
@@ -105,7 +104,7 @@ void measure_control(Subject& s, const Unit& u) {
   for (int m = 0; m < s.options.control_draws; ++m)
     for (int k = 0; k < 3; ++k) {
       noise.set_draw(test_draw(m));
-      s.target.forward(kinds[k], &noise);
+      s.forward(kinds[k], &noise);
       const std::vector<int> predictions = s.target.predictions();
       for (int n = 0; n < u.count(); ++n) wrong[k][n] += predictions[n] != u.labels[n];
     }

@@ -9,12 +9,37 @@
 namespace purescope {
 inline namespace PURESCOPE_REAL_NS {
 
+void Subject::forward(View x, NoiseSource* noise) const {
+  target.forward(Mirror(x, target.device()).view(), noise);
+}
+
+void Subject::backward(const Unit& u, View dx) const {
+  const Mirror there(dx, target.device(), Mirror::Load::No);
+  target.backward(u.labels.data(), there.view());
+  there.store();
+}
+
+void Subject::backward_logits(View dlogits, View dx) const {
+  const Mirror given(dlogits, target.device()), there(dx, target.device(), Mirror::Load::No);
+  target.backward_logits(given.view(), there.view());
+  there.store();
+}
+
+PgdResult Subject::attack(const Unit& u, const PgdOptions& o, double eps, const StepNoise& noise, Defended* on,
+                          PgdCheckpoint* state, const std::function<bool()>& stop) const {
+  const Mirror x(u.x, target.device());
+  PgdResult r = pgd(on ? *on : target, x.view(), u.labels.data(), std::vector<double>(u.count(), eps), o, stream, u.seed,
+                    u.ids, noise, state, stop);
+  if (r.adversarial.device() != Device::Cpu) r.adversarial = copy_of(r.adversarial.view());
+  return r;
+}
+
 Buffer Subject::gradient(const Unit& u, const Backward& mode, AttackLoss loss, NoiseSource& noise) const {
-  Buffer g(u.x.n, u.x.c, u.x.h, u.x.w);
+  Buffer g = like(u.x);
   target.set_mode(mode);
   target.set_loss(loss);
-  target.forward(u.x, &noise);
-  target.backward(u.labels.data(), g.view());
+  forward(u.x, &noise);
+  backward(u, g.view());
   target.set_loss(AttackLoss::CrossEntropy);
   target.set_mode(options.backward);
   return g;
@@ -60,7 +85,7 @@ bool same_bits_of(View a, View b, int n) {
 
 Buffer random_directions(const Subject& s, const Unit& u, int index) {
   constexpr int kBeyondRestarts = 1 << 20;
-  Buffer v(u.x.n, u.x.c, u.x.h, u.x.w);
+  Buffer v = like(u.x);
   std::vector<float> draw(u.x.image_size());
   for (int n = 0; n < u.x.n; ++n) {
     s.stream.start_normal(u.seed, u.ids[n], kBeyondRestarts + index, draw.data(), draw.size());
@@ -71,9 +96,11 @@ Buffer random_directions(const Subject& s, const Unit& u, int index) {
   return v;
 }
 
+Buffer like(View v) { return Buffer(v.n, v.c, v.h, v.w, Device::Cpu); }
+
 Buffer copy_of(View v) {
-  Buffer b(v.n, v.c, v.h, v.w);
-  copy_forward(v, b.view());
+  Buffer b = like(v);
+  transfer(v, b.view());
   return b;
 }
 

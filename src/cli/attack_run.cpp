@@ -80,8 +80,7 @@ std::vector<ConfigEntry> config(const AttackOptions& o, const Dataset& data, con
           {"batch", o.batch == kAutoBatch ? text("auto") : std::to_string(o.batch), ConfigRole::Free}, {"memory", text(o.purify.memory), ConfigRole::Free},
           {"purifier_sha256", text(purifier_sha), ConfigRole::Identity}, {"classifier_sha256", text(classifier_sha), ConfigRole::Identity},
           {"data_sha256", text(data.sha256), ConfigRole::Identity}};
-  // Other devices sum in other orders: their records do not mix with those of the CPU.
-  if (current_device() != Device::Cpu) entries.push_back({"device", text(device_kind(current_device()))});
+  add_device(entries);
   return entries;
 }
 
@@ -118,6 +117,14 @@ const char* kind_name(RunKind kind) {
     case RunKind::Predict: return "predict";
   }
   return "?";
+}
+
+std::string device_json() {
+  return JsonLine().add("kind", device_kind(current_device())).add("name", device_name(current_device())).add("threads", thread_count()).text();
+}
+
+void add_device(std::vector<ConfigEntry>& config) {
+  if (current_device() != Device::Cpu) config.push_back({"device", json_quote(device_kind(current_device()))});
 }
 
 Dataset load_run_data(const AttackOptions& o) {
@@ -181,7 +188,7 @@ RunSink::RunSink(const AttackOptions& o, const Dataset& data, const std::string&
   d.sections = {{"command_line", json_array(words)}, {"purifier", JsonLine().add("file", o.purifier.weights).add("arch", purifier_arch).text()},
                 {"classifier", JsonLine().add("file", o.classifier.weights).add("arch", classifier_arch).text()},
                 {"data", JsonLine().add("description", data.description).add("decoders", image_decoder_names()).text()},
-                {"purification", json_array(purification)}, {"device", JsonLine().add("kind", device_kind(current_device())).add("name", device_name(current_device())).add("threads", thread_count()).text()},
+                {"purification", json_array(purification)}, {"device", device_json()},
                 {"env", environment_json()}};
   folder_ = o.out.empty() ? "runs/" + name() + "-" + facts_.run : o.out;
   dir_ = std::make_unique<RunDir>(folder_, d, RunOptions{o.resume, o.repair, o.force_mixed, 0, 1});

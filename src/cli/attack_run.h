@@ -21,6 +21,12 @@ const char* kind_name(RunKind kind);   // attack | cr | predict
 // --data, -n and --subset; -n not given: 100, or all if there are fewer.
 Dataset load_run_data(const AttackOptions& options);
 
+// Where a run computes, for its header.
+std::string device_json();
+// The same as configuration, which the hash of a run is made of. Other devices sum in other orders: their records do not mix with those of the
+// CPU, whose runs say nothing.
+void add_device(std::vector<ConfigEntry>& config);
+
 struct ClassifierShape { int height, width, classes; };
 // The data must fit the classifier (exit 65).
 void check_run(const AttackOptions& options, const Dataset& data, const ClassifierShape& shape);

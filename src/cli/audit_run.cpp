@@ -8,6 +8,7 @@
 #include "cli/config_file.h"
 #include "cli/shared_flags.h"
 #include "core/check.h"
+#include "core/current_device.h"
 #include "core/math_mode.h"
 #include "core/parallel.h"
 #include "io/fraction.h"
@@ -58,36 +59,39 @@ std::vector<ConfigEntry> config(const AuditRunOptions& o, const Dataset& data, c
     for (const auto& v : values) items.push_back(json_number(static_cast<double>(v)));
     return json_array(items);
   };
-  return {{"command", json_quote("audit")},
-          {"real", json_quote(o.common.f64 ? "f64" : "f32")},
-          {"math", json_quote(math_name(current_math()))},
-          {"profile", json_quote(a.profile)},
-          {"checks", list(a.checks)},
-          {"defence", json_quote(audited_defence(o))},
-          {"plant", json_quote(o.plant)},
-          {"data", json_quote(o.data), ConfigRole::Free},
-          {"first", std::to_string(o.first)},
-          {"n", std::to_string(data.count())},
-          {"seed", list(o.noise.seeds)},
-          {"noise-rng", json_quote(to_string(o.noise.mode))},
-          {"seed-hash", json_quote(seed_hash_name(o.noise.mode))},
-          {"norm", json_quote(a.pgd.norm == Norm::Linf ? "linf" : "l2")},
-          {"eps", json_number(a.eps)},
-          {"steps", std::to_string(a.pgd.steps)},
-          {"rel-step", json_number(a.pgd.relative_step)},
-          {"restarts", std::to_string(a.pgd.restarts)},
-          {"best-iterate", a.pgd.best_iterate ? "true" : "false"},
-          {"backward", json_quote(backward_name(a.backward))},
-          {"eot", std::to_string(a.eot)},
-          {"directions", std::to_string(a.directions)},
-          {"proof-images", std::to_string(a.proof_images)},
-          {"samples", std::to_string(a.random_samples)},
-          {"queries", std::to_string(a.search_queries)},
-          {"budgets", list(a.budgets)},
-          {"batch", std::to_string(o.batch), ConfigRole::Free},
-          {"purifier_sha256", json_quote(facts.purifier_sha), ConfigRole::Identity},
-          {"classifier_sha256", json_quote(facts.classifier_sha), ConfigRole::Identity},
-          {"data_sha256", json_quote(data.sha256), ConfigRole::Identity}};
+  std::vector<ConfigEntry> entries = {
+      {"command", json_quote("audit")},
+      {"real", json_quote(o.common.f64 ? "f64" : "f32")},
+      {"math", json_quote(math_name(current_math()))},
+      {"profile", json_quote(a.profile)},
+      {"checks", list(a.checks)},
+      {"defence", json_quote(audited_defence(o))},
+      {"plant", json_quote(o.plant)},
+      {"data", json_quote(o.data), ConfigRole::Free},
+      {"first", std::to_string(o.first)},
+      {"n", std::to_string(data.count())},
+      {"seed", list(o.noise.seeds)},
+      {"noise-rng", json_quote(to_string(o.noise.mode))},
+      {"seed-hash", json_quote(seed_hash_name(o.noise.mode))},
+      {"norm", json_quote(a.pgd.norm == Norm::Linf ? "linf" : "l2")},
+      {"eps", json_number(a.eps)},
+      {"steps", std::to_string(a.pgd.steps)},
+      {"rel-step", json_number(a.pgd.relative_step)},
+      {"restarts", std::to_string(a.pgd.restarts)},
+      {"best-iterate", a.pgd.best_iterate ? "true" : "false"},
+      {"backward", json_quote(backward_name(a.backward))},
+      {"eot", std::to_string(a.eot)},
+      {"directions", std::to_string(a.directions)},
+      {"proof-images", std::to_string(a.proof_images)},
+      {"samples", std::to_string(a.random_samples)},
+      {"queries", std::to_string(a.search_queries)},
+      {"budgets", list(a.budgets)},
+      {"batch", std::to_string(o.batch), ConfigRole::Free},
+      {"purifier_sha256", json_quote(facts.purifier_sha), ConfigRole::Identity},
+      {"classifier_sha256", json_quote(facts.classifier_sha), ConfigRole::Identity},
+      {"data_sha256", json_quote(data.sha256), ConfigRole::Identity}};
+  add_device(entries);
+  return entries;
 }
 
 Dataset audit_data(const AuditRunOptions& o, int n) {
@@ -137,7 +141,7 @@ RunDescription description(const AuditRunOptions& o, const Dataset& data, const 
                 {"classifier", JsonLine().add("file", o.classifier.weights).add("arch", facts.classifier_arch).text()},
                 {"data", JsonLine().add("description", data.description).text()},
                 {"bars", bars_json(o.bars)},
-                {"device", JsonLine().add("kind", "cpu").add("threads", thread_count()).text()},
+                {"device", device_json()},
                 {"env", environment_json()}};
   return d;
 }
@@ -172,8 +176,8 @@ int run_audit(const AuditRunOptions& o) {
   j.key = [](const JsonObject& r) { return audit_key(r.get_string("kind"), r.get_int("img"), r.get_int("seed")); };
   Journal journal(j);
   if (!o.common.quiet) {
-    std::fprintf(stderr, "run %s in %s: %s profile, %d images of %s, %d threads\n", dir.hash8().c_str(), folder.c_str(),
-                 o.audit.profile.c_str(), data.count(), data.description.c_str(), thread_count());
+    std::fprintf(stderr, "run %s in %s: %s profile, %d images of %s, %s, %d threads\n", dir.hash8().c_str(), folder.c_str(),
+                 o.audit.profile.c_str(), data.count(), data.description.c_str(), device_kind(current_device()), thread_count());
     std::fprintf(stderr, "defence: %s%s\n", audited_defence(o).c_str(),
                  o.plant.empty() ? "" : (", planted mask: " + o.plant).c_str());
     std::fprintf(stderr, "attack: PGD-%d, eps %.9f, backward %s\n", o.audit.pgd.steps, o.audit.eps,

@@ -7,16 +7,10 @@
 #include "cli/commands.h"
 #include "cli/shared_flags.h"
 #include "core/check.h"
-#include "core/current_device.h"
 #include "io/fraction.h"
 
 namespace purescope {
 namespace {
-
-// The measurements of an audit and of a trace read arrays in place.
-void require_cpu() {
-  if (current_device() != Device::Cpu) fail(kUnavailable, "this command runs on the CPU only", "--device", "use --device cpu");
-}
 
 // What the line asks for beside its profile; 0 or empty: as the profile says.
 struct Asked {
@@ -113,7 +107,6 @@ void register_trace(Program& program) {
                             "where does the gradient stop?"},
                            [o] {
                              apply(o->common);
-                             require_cpu();
                              if (o->purify.t.size() != 1)
                                fail(kUsage, "--t holds " + std::to_string(o->purify.t.size()) + " values", "--t",
                                     "trace one t* at a time");
@@ -156,7 +149,6 @@ void register_audit_commands(Program& program) {
        "10"},
       [o, asked] {
         apply(o->common);
-        require_cpu();
         settle(*asked, *o);
         if (!o->gradient.empty()) return o->common.f64 ? f64::run_judge_gradient(*o) : f32::run_judge_gradient(*o);
         return run_audit(*o);

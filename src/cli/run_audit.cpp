@@ -70,7 +70,7 @@ bool wanted(const AuditOptions& a, const Stage& s) {
 
 // Images [first, first + count) of the data under a seed; `pixels` owns them.
 Unit unit_of(const AuditRunOptions& o, const Dataset& data, int first, int count, int64_t seed, Buffer& pixels) {
-  pixels = Buffer(count, data.channels, data.height, data.width);
+  pixels = Buffer(count, data.channels, data.height, data.width, Device::Cpu);
   Unit u{pixels.view(), {}, {}, seed};
   for (int k = 0; k < count; ++k) {
     std::copy_n(data.image(first + k), data.image_size(), u.x.image(k));
@@ -158,9 +158,9 @@ AuditGradients audit_proof(const AuditRunOptions& o, const Dataset& data, AuditS
 
 bool audit_measure(const AuditRunOptions& o, const Dataset& data, const AuditGradients& other, AuditSink& sink) {
   AuditTarget target(o);
-  AttackOptions like;
-  like.data = o.data;
-  check_run(like, data, {target.image().h, target.image().w, target.classes()});
+  AttackOptions run;
+  run.data = o.data;
+  check_run(run, data, {target.image().h, target.image().w, target.classes()});
   Subject subject(target.target(), target.bare(), o.audit, target.stream(), sink);
   AuditGradients reference;
   const std::vector<Stage> all = stages(o.audit, reference);

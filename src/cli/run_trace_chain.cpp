@@ -92,7 +92,8 @@ void observe(Purifier& p, ChainTrace& trace) {
 // Predicted x0 before clipping, and 1 where it is clipped.
 void write_step(TraceFolder& out, const Purifier& p, const ChainTrace& trace, int order) {
   const ReverseStep& s = p.steps()[order];
-  const View x = p.trail().x(order), eps = trace.outputs[order].view();
+  const Buffer state = copy_of(p.trail().x(order));
+  const View x = state.view(), eps = trace.outputs[order].view();
   out.add(step_name("forward", order, s.label, "state"), x, "input u of the reverse step, in [-1,1] units");
   out.add(step_name("forward", order, s.label, "network"), eps, "eps, the network's output");
   Buffer x0 = copy_of(x), mask = copy_of(x);
@@ -108,7 +109,7 @@ void write_step_back(TraceFolder& out, Purifier& p, const ChainTrace& trace, int
   const ReverseStep& s = p.steps()[order];
   const View dy = trace.cotangents[steps - 1 - order].view();
   Buffer direct = copy_of(dy), deps = copy_of(dy);
-  reverse_step_backward(s, p.trail().x(order), trace.outputs[order].view(), dy, direct.view(), deps.view());
+  reverse_step_backward(s, copy_of(p.trail().x(order)).view(), trace.outputs[order].view(), dy, direct.view(), deps.view());
   out.add(step_name("backward", order, s.label, "direct"), direct.view(),
           "part of the cotangent that does not pass the network");
   out.add(step_name("backward", order, s.label, "into_network"), deps.view(), "cotangent of eps");
@@ -121,17 +122,17 @@ void write_step_back(TraceFolder& out, Purifier& p, const ChainTrace& trace, int
 }  // namespace
 
 int run_trace(const AuditRunOptions& o) {
-  AttackOptions like;
-  like.data = o.data;
-  like.first = o.first;
-  like.count = 1;
-  const Dataset data = load_run_data(like);
+  AttackOptions run;
+  run.data = o.data;
+  run.first = o.first;
+  run.count = 1;
+  const Dataset data = load_run_data(run);
   AuditRunOptions one = o;
   one.batch = 1;
   AuditTarget target(one);
-  check_run(like, data, {target.image().h, target.image().w, target.classes()});
+  check_run(run, data, {target.image().h, target.image().w, target.classes()});
   TraceFolder out(o.out, o.common.force);
-  Buffer x(1, data.channels, data.height, data.width), g(1, data.channels, data.height, data.width);
+  Buffer x(1, data.channels, data.height, data.width, Device::Cpu), g = like(x.view());
   std::copy_n(data.image(0), data.image_size(), x.data());
   const int label = data.labels[0];
   KeyedNoise keyed(target.stream(), o.noise.seeds[0], {o.first}, 0);
@@ -140,7 +141,7 @@ int run_trace(const AuditRunOptions& o) {
   Purifier* p = d.purifier();
   ChainTrace trace;
   if (p) observe(*p, trace);
-  d.forward(x.view(), &noise);
+  d.forward(Mirror(x.view(), d.device()).view(), &noise);
   if (p) p->on_step = nullptr;
   const Buffer purified = copy_of(d.purified()), logits = copy_of(d.logits());
   const double loss = d.losses(&label)[0];
@@ -155,7 +156,9 @@ int run_trace(const AuditRunOptions& o) {
   }
   out.add("purified", purified.view(), "what the classifier sees, in [0,1] units");
   out.add("logits", logits.view(), "the classifier's output");
-  d.backward(&label, g.view());
+  const Mirror there(g.view(), d.device(), Mirror::Load::No);
+  d.backward(&label, there.view());
+  there.store();
   const bool chain = p && !trace.cotangents.empty() && trace.products.size() == trace.outputs.size();
   for (int k = static_cast<int>(trace.outputs.size()) - 1; chain && k >= 0; --k) write_step_back(out, *p, trace, k);
   out.add("gradient", g.view(), "d loss / d image");

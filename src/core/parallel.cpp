@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -38,7 +39,8 @@ void await_change(const std::atomic<T>& value, T old) {
   value.wait(old, std::memory_order_acquire);
 }
 
-// A pool that sleeps when there is nothing to do. The caller takes part in the work.
+// A pool that sleeps when there is nothing to do. The caller takes part in the work and waits for the tasks that others have taken, not for
+// the others: where the cores are busy elsewhere a worker may wake too late, and then it has missed a call and nobody has missed it.
 class Pool {
  public:
   explicit Pool(int threads) {
@@ -46,52 +48,68 @@ class Pool {
   }
   ~Pool() {
     stop_ = true;
-    start();
+    start(0);
     for (auto& worker : workers_) worker.join();
   }
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(int count, const std::function<void(int)>& task) {
-    task_ = &task; count_ = count; next_ = 0; busy_ = static_cast<int>(workers_.size()); error_ = nullptr;
-    start();
-    drain();
-    for (int busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) await_change(busy_, busy);
+    task_ = &task; error_ = nullptr;
+    done_.store(0, std::memory_order_relaxed);
+    const uint32_t call = start(count);
+    drain(call);
+    for (int done; (done = done_.load(std::memory_order_acquire)) != count;) await_change(done_, done);
     if (error_) std::rethrow_exception(error_);
   }
 
  private:
-  // What was written before is seen by the workers.
-  void start() {
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+  // Opens the next call, with so many tasks. What was written before is seen by whoever takes one of them.
+  uint32_t start(int count) {
+    const uint32_t call = call_.load(std::memory_order_relaxed) + 1;
+    count_ = count;
+    left_.store(static_cast<uint64_t>(call) << 32 | static_cast<uint32_t>(count), std::memory_order_release);
+    call_.store(call, std::memory_order_release);
+    call_.notify_all();
+    return call;
   }
-  void drain() {
+  // The number of a task that nobody had, or -1: none is left, or another call has begun. While a task is out its call cannot end.
+  int take(uint32_t call) {
+    uint64_t left = left_.load(std::memory_order_acquire);
+    do {
+      if (left >> 32 != call || static_cast<uint32_t>(left) == 0) return -1;
+    } while (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+    return count_ - static_cast<int>(static_cast<uint32_t>(left));
+  }
+  void drain(uint32_t call) {
     inside_task = true;
-    for (int i; (i = next_.fetch_add(1)) < count_;) {
+    for (int i; (i = take(call)) >= 0;) {
+      const int count = count_;
       try {
         (*task_)(i);
       } catch (...) {
         std::lock_guard<std::mutex> lock(error_mutex_);
         if (!error_) error_ = std::current_exception();
       }
+      if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) done_.notify_one();
     }
     inside_task = false;
   }
   void work() {
-    for (unsigned seen = 0;; ++seen) {
-      await_change(generation_, seen);
+    for (uint32_t seen = 0;;) {
+      await_change(call_, seen);
+      seen = call_.load(std::memory_order_acquire);
       if (stop_) return;
-      drain();
-      if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+      drain(seen);
     }
   }
 
   std::vector<std::thread> workers_;
   const std::function<void(int)>* task_ = nullptr;
-  int count_ = 0;
-  bool stop_ = false;
-  std::atomic<int> next_{0}, busy_{0};
-  std::atomic<unsigned> generation_{0};  // calls so far; a worker takes part in each
+  std::atomic<bool> stop_{false};
+  int count_ = 0;                            // tasks of the call; read by whoever has one
+  std::atomic<int> done_{0};                 // those that have ended
+  std::atomic<uint64_t> left_{0};            // the call (upper half), how many of its tasks nobody has taken (lower half)
+  std::atomic<uint32_t> call_{0};            // the same call, for workers to sleep on
   std::mutex error_mutex_;
   std::exception_ptr error_;
 };

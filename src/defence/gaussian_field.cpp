@@ -33,9 +33,11 @@ void GaussianFieldDefence::forward(View x, NoiseSource* noise, View y) {
   Buffer z(x.n, x.c, x.h, x.w);
   const real mean = static_cast<real>(field_.mean);
   for (int k = 0; k < field_.steps; ++k) {
+    const Mirror host(y);
     for (int n = 0; n < y.n; ++n)
       for (size_t i = 0; i < one_step_.size(); ++i)
-        y.image(n)[i] = static_cast<real>(mean + one_step_[i] * (y.image(n)[i] - mean));
+        host.view().image(n)[i] = static_cast<real>(mean + one_step_[i] * (host.view().image(n)[i] - mean));
+    host.store();
     if (!random()) continue;
     noise->reverse(k, k, z.view());
     affine_forward(1, y, field_.noise, z.view(), 0, y);
@@ -44,9 +46,12 @@ void GaussianFieldDefence::forward(View x, NoiseSource* noise, View y) {
 
 void GaussianFieldDefence::vjp(View d) {
   if (mode().kind == Backward::ForwardNoiseOnly) return;
+  const Mirror host(d);
   for (int k = 0; k < field_.steps; ++k)
     for (int n = 0; n < d.n; ++n)
-      for (size_t i = 0; i < one_step_.size(); ++i) d.image(n)[i] = static_cast<real>(one_step_[i] * d.image(n)[i]);
+      for (size_t i = 0; i < one_step_.size(); ++i)
+        host.view().image(n)[i] = static_cast<real>(one_step_[i] * host.view().image(n)[i]);
+  host.store();
 }
 
 double GaussianFieldDefence::expected_rate() const {

@@ -18,13 +18,23 @@ Buffer copy_of(View v) {
   return b;
 }
 
+// Lets `change` write the values of a view in place, wherever they lie.
+template <class Change>
+void on_host(View v, const Change& change) {
+  const Mirror host(v);
+  change(host.view());
+  host.store();
+}
+
 // x rounded to multiples of 1/8. The derivative of rounding is 0; `identity` pretends it is 1.
 class Quantiser : public PlantedDefence {
  public:
   Quantiser(std::unique_ptr<Defence> inner, bool identity) : PlantedDefence(std::move(inner)), identity_(identity) {}
   void forward(View x, NoiseSource* noise, View y) override {
     const Buffer q = copy_of(x);
-    for (size_t i = 0; i < q.size(); ++i) q.data()[i] = std::round(q.data()[i] * 8) / 8;
+    on_host(q.view(), [](View v) {
+      for (size_t i = 0; i < v.size(); ++i) v.data[i] = std::round(v.data[i] * 8) / 8;
+    });
     inner_->forward(q.view(), noise, y);
   }
 
@@ -47,8 +57,10 @@ class GradientFilter : public PlantedDefence {
  protected:
   void vjp(View d) override {
     inner_->backward(d);
-    for (int n = 0; n < d.n; ++n)
-      for (size_t i = 0; i < d.image_size(); ++i) d.image(n)[i] = filter_(d.image(n)[i], i);
+    on_host(d, [this](View v) {
+      for (int n = 0; n < v.n; ++n)
+        for (size_t i = 0; i < v.image_size(); ++i) v.image(n)[i] = filter_(v.image(n)[i], i);
+    });
   }
 
  private:
@@ -69,9 +81,11 @@ class MovedNoise : public NoiseSource {
   }
 
  private:
-  void turn(View v) const {
-    for (int n = 0; n < v.n; ++n)
-      std::rotate(v.image(n), v.image(n) + shift_ % v.image_size(), v.image(n) + v.image_size());
+  void turn(View out) const {
+    on_host(out, [this](View v) {
+      for (int n = 0; n < v.n; ++n)
+        std::rotate(v.image(n), v.image(n) + shift_ % v.image_size(), v.image(n) + v.image_size());
+    });
   }
   NoiseSource& source_;
   size_t shift_;
@@ -114,14 +128,16 @@ class SaturatingClip : public PlantedDefence {
     inner_->forward(x, noise, y);
     inside_.assign(y.size(), 1);
     clipped_.assign(y.n, 0);
-    for (int n = 0; n < y.n; ++n)
-      for (size_t i = 0; i < y.image_size(); ++i) {
-        real& v = y.image(n)[i];
-        if (v >= 0.25 && v <= 0.75) continue;
-        v = v < 0.25 ? 0.25 : 0.75;
-        inside_[n * y.image_size() + i] = 0;
-        clipped_[n] += 1.0 / y.image_size();
-      }
+    on_host(y, [this](View all) {
+      for (int n = 0; n < all.n; ++n)
+        for (size_t i = 0; i < all.image_size(); ++i) {
+          real& v = all.image(n)[i];
+          if (v >= 0.25 && v <= 0.75) continue;
+          v = v < 0.25 ? 0.25 : 0.75;
+          inside_[n * all.image_size() + i] = 0;
+          clipped_[n] += 1.0 / all.image_size();
+        }
+    });
   }
   ClipCensus clips() const override {
     ClipCensus census = inner_->clips();
@@ -131,7 +147,10 @@ class SaturatingClip : public PlantedDefence {
 
  protected:
   void vjp(View d) override {
-    for (size_t i = 0; mode().kind != Backward::FullSte && i < d.size(); ++i) d.data[i] *= inside_[i];
+    if (mode().kind != Backward::FullSte)
+      on_host(d, [this](View v) {
+        for (size_t i = 0; i < v.size(); ++i) v.data[i] *= inside_[i];
+      });
     inner_->backward(d);
   }
 
@@ -202,11 +221,14 @@ class BatchCoupled : public PlantedDefence {
   using PlantedDefence::PlantedDefence;
   void forward(View x, NoiseSource* noise, View y) override {
     inner_->forward(x, noise, y);
-    for (size_t i = 0; i < y.image_size(); ++i) {
-      accum sum = 0;
-      for (int n = 0; n < x.n; ++n) sum += x.image(n)[i];
-      for (int n = 0; n < y.n; ++n) y.image(n)[i] += static_cast<real>(0.01 * sum / x.n);
-    }
+    const Mirror from(x);
+    on_host(y, [&from](View v) {
+      for (size_t i = 0; i < v.image_size(); ++i) {
+        accum sum = 0;
+        for (int n = 0; n < v.n; ++n) sum += from.view().image(n)[i];
+        for (int n = 0; n < v.n; ++n) v.image(n)[i] += static_cast<real>(0.01 * sum / v.n);
+      }
+    });
   }
 };
 

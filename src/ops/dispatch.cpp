@@ -91,6 +91,8 @@ TWIN(affine_forward, (double a, View x, double b, View z, double c, View y), (a,
 TWIN(fill_forward, (double value, View y), (value, y), y)
 TWIN(clamp_forward, (double low, double high, View x, View y), (low, high, x, y), x)
 TWIN(noising_forward, (const double* a, const double* b, View x, View z, View y), (a, b, x, z, y), x)
+TWIN(augment_forward, (const Augmentation* how, View x, View y), (how, x, y), x)
+TWIN(add_noise_forward, (const double* sigma, View z, View x), (sigma, z, x), x)
 TWIN(first_maximum, (View x, int* index), (x, index), x)
 TWIN(count_values, (View x, size_t* zeros, size_t* not_finite), (x, zeros, not_finite), x)
 TWIN(distances, (View a, View b, double* l2, double* linf), (a, b, l2, linf), a)

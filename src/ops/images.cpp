@@ -1,4 +1,4 @@
-// Constants, clamping, and the noising of training images.
+// Constants, clamping, and what is done to training images.
 #include <algorithm>
 
 #include "core/parallel.h"
@@ -21,6 +21,25 @@ void noising_forward(const double* a, const double* b, View x, View z, View y) {
   parallel_for(x.n, [&](int n) {
     for (size_t i = 0; i < x.image_size(); ++i)
       y.image(n)[i] = static_cast<real>(a[n] * (2 * x.image(n)[i] - 1) + b[n] * z.image(n)[i]);
+  });
+}
+
+void augment_forward(const Augmentation* how, View x, View y) {
+  parallel_for(x.n, [&](int n) {
+    const Augmentation& a = how[n];
+    for (int c = 0; c < x.c; ++c)
+      for (int row = 0; row < x.h; ++row)
+        for (int col = 0; col < x.w; ++col) {
+          const int from_row = row + a.down, from_col = (a.flip ? x.w - 1 - col : col) + a.right;
+          const bool inside = from_row >= 0 && from_row < x.h && from_col >= 0 && from_col < x.w;
+          y.plane(n, c)[row * x.w + col] = inside ? x.plane(n, c)[from_row * x.w + from_col] : 0;
+        }
+  });
+}
+
+void add_noise_forward(const double* sigma, View z, View x) {
+  parallel_for(x.n, [&](int n) {
+    for (size_t i = 0; i < x.image_size(); ++i) x.image(n)[i] += static_cast<real>(sigma[n] * z.image(n)[i]);
   });
 }
 

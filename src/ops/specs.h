@@ -19,6 +19,9 @@ inline int conv2d_size(const Conv2d& s, int size) { return (size + s.pad_before 
 
 struct Linear { int in = 0, out = 0; };
 
+// Of one training image: seen through a window moved `down` and `right` pixels, zeros outside, and then mirrored left to right.
+struct Augmentation { int down = 0, right = 0; bool flip = false; };
+
 // Per image and group, over (channels / groups) * h * w values; biased variance. silu: SiLU of the result, in the same step.
 struct GroupNorm { int channels = 0, groups = 32; double eps = 0; bool silu = false; };
 

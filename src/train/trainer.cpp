@@ -10,7 +10,6 @@
 #include <deque>
 
 #include "core/check.h"
-#include "core/parallel.h"
 #include "data/dataset.h"
 #include "diffusion/schedule.h"
 #include "io/output_check.h"
@@ -33,14 +32,15 @@ std::string number(double v) {
   return std::string(text, std::to_chars(text, text + sizeof text, v).ptr);
 }
 
-// x[n], on the host, for training step `step`: images drawn with replacement-free passes over the data (a permutation per epoch), augmented.
+// The images of training step `step`, drawn with replacement-free passes over the data (a permutation per epoch), augmented.
 class Batches {
  public:
-  Batches(const TrainOptions& o, const Dataset& data) : o_(o), data_(data), stream_(o.seed) {}
+  Batches(const TrainOptions& o, const Dataset& data)
+      : o_(o), data_(data), stream_(o.seed), host_(o.batch, data.channels, data.height, data.width, Device::Cpu), how_(o.batch) {}
 
+  // x [batch, c, h, w], on any device.
   void load(int64_t step, View x, std::vector<int>& labels) {
     const int64_t count = data_.count();
-    std::vector<int64_t> picks(x.n);
     for (int n = 0; n < x.n; ++n) {
       const int64_t position = step * x.n + n, epoch = position / count;
       if (epoch != epoch_) {
@@ -48,33 +48,31 @@ class Batches {
         stream_.permutation({.step = epoch, .image = 0, .purpose = TrainPurpose::Shuffle}, order_.data(), count);
         epoch_ = epoch;
       }
-      picks[n] = order_[position % count];
-      labels[n] = data_.labels[picks[n]];
+      const int pick = static_cast<int>(order_[position % count]);
+      labels[n] = data_.labels[pick];
+      std::copy_n(data_.image(pick), x.image_size(), host_.view().image(n));
+      how_[n] = augmentation(step, n);
     }
-    parallel_for(x.n, [&](int n) { augment(step, n, data_.image(static_cast<int>(picks[n])), x.images(n, 1)); });
+    augment_forward(how_.data(), Mirror(host_.view(), x.device).view(), x);
   }
 
  private:
   // Horizontal flip with probability 1/2; crop = a shift by -4..4 pixels, zero outside.
-  void augment(int64_t step, int n, const float* from, View to) const {
-    const bool flip = o_.augment != "none" && stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Flip}, 2);
-    int down = 0, right = 0;
+  Augmentation augmentation(int64_t step, int n) const {
+    Augmentation a;
+    a.flip = o_.augment != "none" && stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Flip}, 2);
     if (o_.augment == "crop-flip") {
-      down = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Crop}, 9, 0)) - 4;
-      right = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Crop}, 9, 1)) - 4;
+      a.down = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Crop}, 9, 0)) - 4;
+      a.right = static_cast<int>(stream_.below({.step = step, .image = n, .purpose = TrainPurpose::Crop}, 9, 1)) - 4;
     }
-    for (int c = 0; c < to.c; ++c)
-      for (int row = 0; row < to.h; ++row)
-        for (int col = 0; col < to.w; ++col) {
-          const int y = row + down, x = (flip ? to.w - 1 - col : col) + right;
-          const bool inside = y >= 0 && y < to.h && x >= 0 && x < to.w;
-          to.plane(0, c)[row * to.w + col] = inside ? from[(c * to.h + y) * to.w + x] : 0;
-        }
+    return a;
   }
 
   const TrainOptions& o_;
   const Dataset& data_;
   TrainStream stream_;
+  Buffer host_;
+  std::vector<Augmentation> how_;
   std::vector<int64_t> order_;
   int64_t epoch_ = -1;
 };
@@ -132,7 +130,7 @@ void load_state(State& s, const Model& model, const std::string& path, const std
   s.in_window = std::stoll(file.metadata().at("in_window"));
 }
 
-// One kind of training: fills the net's input from images on the host, runs it, and leaves the gradients of the mean loss. Returns the loss.
+// One kind of training: fills the net's input from images, of any device, runs it, and leaves the gradients of the mean loss. Returns the loss.
 class Task {
  public:
   Task(const TrainOptions& o, Net& net) : o_(o), net_(net), stream_(o.seed), schedule_(linear_schedule()) {}
@@ -171,15 +169,9 @@ class Task {
 
   // Mean cross-entropy over the batch.
   double classifier(int64_t step, View images, const std::vector<int>& labels, bool backward) {
-    if (backward && o_.noise_augment > 0)
-      parallel_for(images.n, [&](int n) {
-        std::vector<float> noise(images.image_size());
-        const TrainKey key{.step = step, .image = n, .purpose = TrainPurpose::Noise};
-        stream_.normal(key, noise.data(), noise.size());
-        const double sigma = o_.noise_augment * stream_.uniform({.step = step, .image = n, .purpose = TrainPurpose::Other});
-        for (size_t i = 0; i < noise.size(); ++i) images.image(n)[i] += static_cast<real>(sigma * noise[i]);
-      });
-    transfer(images, net_.input());
+    const View x = net_.input();
+    transfer(images, x);
+    if (backward && o_.noise_augment > 0) add_noise(step, x);
     net_.forward();
     const View z = net_.output();
     Buffer losses(z.n, 1, 1, 1);
@@ -196,6 +188,19 @@ class Task {
       net_.backward();
     }
     return loss / z.n;
+  }
+
+  // To every image noise of its own strength, uniform between 0 and noise_augment.
+  void add_noise(int64_t step, View x) const {
+    Buffer z(x.n, x.c, x.h, x.w);
+    std::vector<NativeCounter> keys;
+    std::vector<double> sigma;
+    for (int n = 0; n < x.n; ++n) {
+      keys.push_back(stream_.counter({.step = step, .image = n, .purpose = TrainPurpose::Noise}));
+      sigma.push_back(o_.noise_augment * stream_.uniform({.step = step, .image = n, .purpose = TrainPurpose::Other}));
+    }
+    noise_fill_native(NoiseKind::Normal, keys.data(), z.view());
+    add_noise_forward(sigma.data(), z.view(), x);
   }
 
   const TrainOptions& o_;
@@ -266,7 +271,7 @@ class Run {
  public:
   Run(const TrainOptions& o, const Model& model, const Dataset& data, const Dataset& held_out)
       : o_(o), model_(model), data_(data), held_out_(held_out), print_(fingerprint(o, model, data)), state_path_(o.out + ".state"), state_(model),
-        net_(model, state_.params), task_(o, net_), batches_(o, data), images_(o.batch, data.channels, data.height, data.width, Device::Cpu), labels_(o.batch) {
+        net_(model, state_.params), task_(o, net_), batches_(o, data), images_(o.batch, data.channels, data.height, data.width), labels_(o.batch) {
     start();
     net_.plan(o.batch, Mode::Training);
     adam_.weight_decay = o.weight_decay;

@@ -73,7 +73,7 @@ struct TinyChain {
   static constexpr int kSide = 8, kImages = 2;
   Net unet, classifier = formula_net(kTinyWrn), alone = formula_net(kTinyWrn);
   NoiseStream stream = native_stream();
-  Buffer x = pictures("audit", kImages, kSide, 0.1, 0.9);
+  Buffer x = copy_of(pictures("audit", kImages, kSide, 0.1, 0.9).view());
   PurifyOptions purify;
   AuditOptions options;
   Unit unit{x.view(), {0, 0}, {5, 8}, 3};
@@ -92,7 +92,7 @@ struct TinyChain {
     Defended target(std::move(defence), classifier, kImages, true), bare(nullptr, alone, kImages, true);
     target.set_logit_scale(scale);
     KeyedNoise noise(stream, unit.seed, unit.ids);
-    target.forward(x.view(), &noise);
+    target.forward(Mirror(x.view(), target.device()).view(), &noise);
     unit.labels = target.predictions();
     for (int& label : unit.labels) label = std::max(label, 0);
     return audit(target, bare, options, stream, unit);
@@ -104,7 +104,7 @@ struct LinearField {
   static constexpr int kSide = 4, kImages = 24, kValues = 3 * kSide * kSide;
   NoiseStream stream = native_stream();
   Net classifier, alone;
-  Buffer x{kImages, 3, kSide, kSide};
+  Buffer x{kImages, 3, kSide, kSide, Device::Cpu};
   GaussianField field;
   AuditOptions options;
   Unit unit{x.view(), {}, {}, 1};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 #include "cli/program.h"
 #include "io/json_text.h"
@@ -100,6 +101,41 @@ TEST(CliDevice, AttackAgrees) {
   EXPECT_EQ(mixed.code, 78) << mixed.err;
 }
 
+// Passes on the device, what is measured on the host: the gradient that is judged, every verdict, a planted mistake, and all arrays of a trace.
+TEST(CliDevice, AuditAndTraceAgree) {
+  const ScratchFolder folder(true);
+  const std::string x = make_images(folder), labels = folder / "labels.npy";
+  const int64_t label[] = {3, 1};
+  write_npy(labels, {2}, label);
+  const Args target = {"-p", "formula", "--purifier-arch", kUnet, "-c", "formula", "--classifier-arch", kClassifier, "--data", "npy:" + x + "," + labels,
+                       "--t", "2", "--noise-rng", "torch-cpu", "--real", "f64"};
+  const Args audit = with(target, {"-q", "-n", "2", "--steps", "2", "--directions", "1", "--proof-images", "1"});
+  std::vector<std::string> verdicts[2];
+  for (const std::string device : {"cpu", "emulated"}) {
+    const ProgramRun run = run_program(with(with({"audit", "--checks", "1,2,4,5,6,16", "--out", folder / device, "--device", device}, audit), {}));
+    EXPECT_TRUE(run.code == 0 || run.code == 1) << run.err;
+    for (size_t at = 0; at < run.out.size(); at = run.out.find('\n', at) + 1)
+      if (run.out[at] != ' ') verdicts[device == "emulated"].push_back(run.out.substr(at, 28));
+    expect_success(with(with({"trace", "-q", "--image", "1", "--out", folder / device + ".trace", "--device", device}, target), {}));
+  }
+  EXPECT_GE(verdicts[0].size(), 6u);
+  EXPECT_EQ(verdicts[0], verdicts[1]);
+  const auto agree = [&](const std::string& a, const std::string& b) {
+    const std::vector<double> x = npy_values(a), y = npy_values(b);
+    if (std::count(x.begin(), x.end(), 0) == static_cast<int64_t>(x.size())) EXPECT_EQ(x, y) << a;
+    else EXPECT_LE(relative_l2(y, x), 1e-9) << a;
+  };
+  const std::string gradient = "/arrays/margin_gradient.s0.npy";
+  agree(folder / "cpu" + gradient, folder / "emulated" + gradient);
+  EXPECT_NE(slurp(folder / "cpu" + gradient), slurp(folder / "emulated" + gradient)) << "the CPU was compared with itself";
+  int arrays = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder / "cpu.trace"))
+    if (file.path().extension() == ".npy" && ++arrays) agree(file.path(), folder / "emulated.trace/" + file.path().filename().string());
+  EXPECT_EQ(arrays, 22);
+  const ProgramRun spoiled = run_program(with(with({"audit", "--out", folder / "spoiled", "--checks", "2", "--device", "emulated", "--plant", "wrong-timestep"}, audit), {}));
+  EXPECT_EQ(spoiled.code, 1) << spoiled.out;
+}
+
 // The demo's networks and data, a few images, in double: the same verdicts, losses to 1e-6. The noise is drawn on the host for both.
 TEST(CliDevice, DemoAgrees) {
   const ScratchFolder folder(true);
@@ -161,7 +197,7 @@ TEST(CliDevice, SignsOfTheDemosGradientsAtTheIteratesOfTheCpu) {
 
 TEST(CliDevice, TrainingAgrees) {
   const ScratchFolder folder(true);
-  for (const Args kind : {Args{"ddpm", "--arch", "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4"},
+  for (const Args& kind : {Args{"ddpm", "--arch", "ddpm-unet:ch=8,mult=1-2,blocks=1,attn=8,size=16,groups=4"},
                           Args{"classifier", "--arch", "cifar-resnet:depth=8,size=16,classes=4,width=4"}}) {
     for (const std::string device : {"cpu", "emulated"})
       expect_success(with(with({"train"}, kind), {"--data", "shapes:0", "-n", "12", "--batch", "3", "--steps", "2", "--real", "f64", "--out",

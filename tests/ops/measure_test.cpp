@@ -110,6 +110,20 @@ TEST(Measure, SumsOfSquaresAndSquaredError) {
   }
 }
 
+TEST(Measure, AugmentsTrainingImages) {
+  for (Device device : kDevices) {
+    // Two images of 2 x 3 pixels. The first shifted by (1, -1), the second mirrored, then shifted by (0, 1).
+    const Buffer x(2, 1, 2, 3, device), y(2, 1, 2, 3, device);
+    from_host(std::vector<real>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}.data(), x.view());
+    const Augmentation how[] = {{.down = 1, .right = -1}, {.right = 1, .flip = true}};
+    augment_forward(how, x.view(), y.view());
+    EXPECT_EQ(to_host(y.view()), (std::vector<real>{0, 4, 5, 0, 0, 0, 0, 9, 8, 0, 12, 11})) << device_kind(device);
+    const double sigma[] = {0.5, -2};
+    add_noise_forward(sigma, x.view(), y.view());
+    EXPECT_EQ(to_host(y.view()), (std::vector<real>{real(0.5), 5, real(6.5), 2, real(2.5), 3, -14, -7, -10, -20, -10, -13})) << device_kind(device);
+  }
+}
+
 TEST(Measure, FillClampAndNoising) {
   for (Device device : kDevices) {
     const std::vector<real> v = {real(-0.5), real(0.25), 2, static_cast<real>(kNan)};
