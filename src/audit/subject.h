@@ -33,7 +33,7 @@ class Subject {
   KeyedNoise noise(const Unit& u, uint64_t draw = 0, int64_t other_seed = 0) const {
     return KeyedNoise(stream, u.seed + other_seed, u.ids, draw, options.t_base);
   }
-  // Of the target, with arrays of the host.
+  // Those of the target, with arrays of the host.
   void forward(View x, NoiseSource* noise) const;
   Buffer logits() const { return copy_of(target.logits()); }
   Buffer purified() const { return copy_of(target.purified()); }
