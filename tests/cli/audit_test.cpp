@@ -57,11 +57,14 @@ TEST(AuditCommand, HonestPassesPlantedFailsAndBothLeaveTheirRecords) {
   EXPECT_EQ(slurp(honest + "/results.0000of0001.jsonl"), before);
 }
 
-// The bundled default, honest: no check fails.
+// The bundled default, honest: no check fails, in either scalar.
 TEST(AuditCommand, BundledDefaultHasNoFail) {
   const ScratchFolder folder(true);
-  const ProgramRun run = run_program({"audit", "--quick", "--t", "50", "--steps-reverse", "5", "-n", "4", "--steps", "4", "--directions", "2", "-q", "--out", folder / "run"});
-  EXPECT_EQ(run.code, 0) << run.out << run.err;
+  for (const std::string real : {"f32", "f64"}) {
+    const ProgramRun run = run_program({"audit", "--quick", "--t", "50", "--steps-reverse", "5", "-n", real == "f32" ? "4" : "2", "--steps", "4", "--directions", "2",
+                                        "-q", "--real", real, "--out", folder / real});
+    EXPECT_EQ(run.code, 0) << run.out << run.err;
+  }
 }
 
 TEST(AuditCommand, JudgesGradientsMadeElsewhere) {
