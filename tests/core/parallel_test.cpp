@@ -59,7 +59,7 @@ TEST(Parallel, AnErrorReachesTheCallerAfterAllTasks) {
       ++ended;
     };
     EXPECT_THROW(parallel_for(8, work), Error);
-    if (threads > 1) EXPECT_EQ(ended, 7);
+    if (threads > 1) { EXPECT_EQ(ended, 7); }
     parallel_for(8, [&](int) { ++ended; });   // the next call is not spoilt by it
     EXPECT_EQ(ended, threads > 1 ? 15 : 11);
   }

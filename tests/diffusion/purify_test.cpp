@@ -150,7 +150,8 @@ TEST(Purify, MemoryGrowsByOneImagePerStep) {
   EXPECT_GT(grown, 990 * step);
   EXPECT_LT(grown, 990 * (step + 2.1 * numbers) + 65536);  // 2.1: a vector may double its room
   const double kept = cost(10, 3) - cost(10, 0), arenas = 3.0 * arena * sizeof(real);
-  EXPECT_GE(kept, arenas);
+  constexpr double kPieces = 1024;  // the allocator's pieces are up to 16 bytes larger than asked, differently from call to call
+  EXPECT_GE(kept, arenas - kPieces);
   EXPECT_LT(kept, arenas + 65536);
 #endif
 }

@@ -63,7 +63,7 @@ TEST(Experiments, EveryUnitHasARecordOfItsOwnAndACost) {
       EXPECT_TRUE(keys.insert(record_id_key(u.id)).second) << e.name << " " << u.id.kind;
       EXPECT_GT(u.images, 0);
       const double passes = u.passes.classifier_forward + u.passes.unet_forward + u.passes.unet_backward;
-      if (e.kind != ExperimentKind::Gaussian) EXPECT_GT(passes, 0) << e.name << " " << u.id.kind;   // gaussian needs no network
+      if (e.kind != ExperimentKind::Gaussian) { EXPECT_GT(passes, 0) << e.name << " " << u.id.kind; }   // gaussian needs no network
     }
     EXPECT_FALSE(keys.empty()) << e.name;
   }
