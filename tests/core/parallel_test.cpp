@@ -3,25 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <thread>
 #include <vector>
 
 #include "core/check.h"
+#include "threads.h"
 
 using namespace purescope;
-
-namespace {
-
-// Back to what the environment asks for, however a test ends.
-struct Threads {
-  explicit Threads(int count) : before(thread_count()) { set_thread_count(count); }
-  ~Threads() { set_thread_count(before); }
-  int before;
-};
-
-}  // namespace
 
 // More threads than cores, so that most workers wake after the call that woke them has ended.
 TEST(Parallel, EveryTaskRunsOnce) {

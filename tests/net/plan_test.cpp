@@ -4,19 +4,13 @@
 #include <map>
 #include <set>
 
-#include "core/parallel.h"
 #include "models/zoo.h"
 #include "net/small_nets.h"
+#include "threads.h"
 
 using namespace purescope;
 
 namespace {
-
-struct Threads {
-  explicit Threads(int count) : before(thread_count()) { set_thread_count(count); }
-  ~Threads() { set_thread_count(before); }
-  int before;
-};
 
 void expect_same(const Pass& a, const Pass& b, const std::string& what) {
   Comparison r = compare_bits(a.out, b.out);
